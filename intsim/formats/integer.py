@@ -1,0 +1,86 @@
+"""`IntFormat`: two's complement integers of 1 to 64 bits, signed or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from intsim.errors import SpecError
+from intsim.record import Array, Record, field
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class IntFormat(Record):
+    """An integer format: how many bits, and whether the top bit counts negative.
+
+    A 1-bit signed format holds -1 and 0. The format says which integers are allowed; numpy's dtype is
+    only where they are kept (`storage`).
+
+    Examples
+    --------
+    >>> IntFormat(4)
+    IntFormat(bits=4)
+    >>> IntFormat(4).min, IntFormat(4, signed=False).max, str(IntFormat(4, signed=False))
+    (-8, 15, 'uint4')
+    """
+
+    bits: int = field("width, 1 to 64")
+    signed: bool = field("two's complement with a sign, or unsigned", default=True)
+
+    def check(self) -> Iterator[tuple[str, str]]:
+        if not 1 <= self.bits <= 64:
+            yield "bits", f"must be 1 to 64, not {self.bits}"
+
+    @property
+    def min(self) -> int:
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def max(self) -> int:
+        return (1 << (self.bits - self.signed)) - 1
+
+    @property
+    def storage(self) -> np.dtype[Any]:
+        """The narrowest numpy dtype that holds every value."""
+        width = next(width for width in (8, 16, 32, 64) if width >= self.bits)
+        return np.dtype(f"{'int' if self.signed else 'uint'}{width}")
+
+    def holds(self, lo: int, hi: int) -> bool:
+        """Whether every integer from `lo` to `hi` is in the format."""
+        return self.min <= lo and hi <= self.max
+
+    def outside(self, values: Array) -> Array:
+        """Where integer `values` (any integer dtype, or Python ints) are not in the format: bool array."""
+        if values.dtype.kind == "O":
+            return np.asarray((values < self.min) | (values > self.max), dtype=bool)
+        limits = np.iinfo(values.dtype)
+        low = values < self.min if limits.min < self.min else np.zeros(values.shape, bool)
+        return low | (values > self.max) if limits.max > self.max else low
+
+    @classmethod
+    def parse(cls, text: str) -> IntFormat:
+        """Read ``int8``, ``uint4``, ... as `str` writes them.
+
+        Raises
+        ------
+        SpecError
+            The text is no such name.
+        """
+        match = re.fullmatch(r"(u?)int([1-9][0-9]?)", text)
+        if match is None:
+            raise SpecError(f"format must be int1 to int64 or uint1 to uint64, not {text!r}")
+        return cls(int(match[2]), signed=not match[1])
+
+    @classmethod
+    def covering(cls, lo: int, hi: int) -> IntFormat:
+        """The narrowest format, unsigned where nothing is negative, that holds `lo` to `hi`."""
+        if lo >= 0:
+            return cls(max(1, hi.bit_length()), signed=False)
+        return cls(1 + max(hi.bit_length() if hi > 0 else 0, (~lo).bit_length()))
+
+    def __str__(self) -> str:
+        return f"{'int' if self.signed else 'uint'}{self.bits}"

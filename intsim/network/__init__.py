@@ -1,0 +1,6 @@
+"""The graph: which ops, in which order, on which tensors; and the hardware's say about it."""
+
+from intsim.network.builder import NetworkBuilder
+from intsim.network.graph import Input, Network, Node
+
+__all__ = ["Input", "Network", "NetworkBuilder", "Node"]

@@ -1,0 +1,76 @@
+"""Windows: which input elements an output position of a convolution or pooling looks at.
+
+Rules (W), cited by the ops
+---------------------------
+W1. Output size = floor((size + before + after - reach) / stride) + 1, where
+    reach = (kernel - 1) * dilation + 1; it must be at least 1.
+W2. Output position o looks at the places o * stride - before + k * dilation, k from 0.
+W3. SAME pads so that the output size is ceil(size / stride), the odd element after; VALID pads nothing.
+    Files hold the explicit numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from intsim.record import Array
+
+Pair = tuple[int, int]
+Padding = tuple[Pair, Pair]
+
+
+def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Padding:
+    """Rule W3, SAME, for height and width.
+
+    Examples
+    --------
+    >>> same_padding((8, 8), (3, 3), (2, 2))
+    ((0, 1), (0, 1))
+    """
+    pads = []
+    for extent, taps, step, gap in zip(size, kernel, stride, dilation, strict=True):
+        reach = (taps - 1) * gap + 1
+        total = max((-(-extent // step) - 1) * step + reach - extent, 0)
+        pads.append((total // 2, total - total // 2))
+    return pads[0], pads[1]
+
+
+def output_size(size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Pair:
+    """Rule W1, for height and width; may be below 1, which the ops refuse."""
+    sizes = []
+    for axis in range(2):
+        reach = (kernel[axis] - 1) * dilation[axis] + 1
+        sizes.append((size[axis] + sum(padding[axis]) - reach) // stride[axis] + 1)
+    return sizes[0], sizes[1]
+
+
+def check_window(stride: Pair, dilation: Pair, padding: Padding) -> Iterator[tuple[str, str]]:
+    """The rules of the fields themselves, for use in an op's `check`."""
+    if min(stride) < 1:
+        yield "stride", f"must be at least 1, not {stride}. [W1]"
+    if min(dilation) < 1:
+        yield "dilation", f"must be at least 1, not {dilation}. [W1]"
+    if min(min(pair) for pair in padding) < 0:
+        yield "padding", f"must not be negative, not {padding}. [W1]"
+
+
+def windows(x: Array, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding, fill: Any) -> Array:
+    """Rule W2.
+
+    Parameters
+    ----------
+    x : (N, H, W, C)
+    fill : the value of places outside the image
+
+    Returns
+    -------
+    (N, OH, OW, C, KH, KW), a view where nothing is padded.
+    """
+    if any(map(any, padding)):
+        x = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
+    reach = [(taps - 1) * gap + 1 for taps, gap in zip(kernel, dilation, strict=True)]
+    seen = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))
+    return seen[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]
