@@ -1,0 +1,72 @@
+"""What a plan holds per node: a kernel, the reason why it is exact, and the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from intsim.arithmetic import Accumulator, Bounds, Events
+from intsim.formats import TensorSpec
+from intsim.network import Network, Node
+from intsim.ops import Op
+from intsim.record import Array
+
+Call = Callable[[tuple[Array, ...], "Work"], tuple[Array, ...]]
+"""Inputs in their storage dtypes, batch axis first, to outputs of the same kind."""
+
+
+@dataclass
+class Work:
+    """What a kernel is given beside its inputs.
+
+    threads : how many threads may work on one node
+    events : overflow counts are added here; None where nobody counts
+    """
+
+    threads: int = 1
+    events: Events | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node with everything that is known about it before it runs."""
+
+    node: Node
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    bounds: Bounds
+    counted: bool
+    """Whether overflow events are asked for."""
+
+    @property
+    def op(self) -> Any:
+        return self.node.op
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A node's kernel."""
+
+    kernel: str
+    reason: str
+    call: Call
+    workspace: int = 0
+    """Bytes per sample that the call needs beside its inputs and outputs."""
+
+
+def site_of(network: Network, node: Node, bounds: Bounds, counted: bool) -> Site:
+    """The site of one node."""
+    return Site(
+        node,
+        tuple(network.specs[name] for name in node.inputs),
+        tuple(network.specs[name] for name in node.outputs),
+        bounds,
+        counted and accumulator_of(node.op) is not None,
+    )
+
+
+def accumulator_of(op: Op) -> Accumulator | None:
+    """The accumulator of an op that makes sums; None for all others."""
+    accumulator = getattr(op, "accumulator", None)
+    return accumulator if isinstance(accumulator, Accumulator) else None

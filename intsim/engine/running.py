@@ -1,0 +1,257 @@
+"""Runs a plan: batches in chunks, tensors freed after their last use.
+
+Rules
+-----
+E1. Outputs, trace and event counts do not depend on the chunk, on the number of threads, or on which
+    other samples are in the batch.
+E2. A trap names the first sample that traps, and in it the first node.
+E3. A traced tensor is given as it is held: in its format's storage.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from intsim.arithmetic import Events
+from intsim.engine.inputs import check_inputs, chunk_of
+from intsim.engine.lowered import Work, accumulator_of
+from intsim.engine.planning import Plan, Progress, plan
+from intsim.engine.result import Result
+from intsim.errors import Finding, InputError, OverflowTrap, SpecError
+from intsim.network import Network
+from intsim.record import Array
+
+MEMORY = 256 << 20
+"""Bytes that the tensors of one chunk may take, unless one sample alone takes more."""
+
+_LARGEST_CHUNK = 256
+
+
+def run(
+    network: Network,
+    inputs: Any,
+    *,
+    engine: str = "fast",
+    trace: Sequence[str] = (),
+    events: bool = False,
+    threads: int | None = None,
+    chunk: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Run a network on a batch of any size.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : dict of input name -> array, batch axis first; or the array of a network with one input
+    engine : one of `ENGINES`, or ``"crosscheck:A,B"``
+    trace : names of tensors to give back, or patterns of them (``*``, ``?``); accumulators included
+    events : count the overflows in every accumulator
+    threads : how many threads the kernels may use; all processors where absent
+    chunk : how many samples are worked on at once; chosen from the tensors' sizes where absent
+    progress : called with (samples done, samples in all) after every chunk
+
+    Raises
+    ------
+    InputError
+        The inputs break a rule (I1 to I5), or a trace pattern names no tensor.
+    OverflowTrap
+        A register with TRAP received a value that does not fit; the node is named.
+    MismatchError
+        Under crosscheck, the first difference.
+    """
+    ready = plan(network, engine=engine, events=events)
+    return ready.run(inputs, trace=trace, threads=threads, chunk=chunk, progress=progress)
+
+
+def stream(
+    network: Network,
+    inputs: Any,
+    *,
+    engine: str = "fast",
+    trace: Sequence[str] = (),
+    events: bool = False,
+    threads: int | None = None,
+    chunk: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Result]:
+    """Run a network chunk by chunk, holding no more than one chunk: see `run` for the arguments.
+
+    Yields
+    ------
+    Results in the order of the samples; events are those of the chunk. All inputs are checked before
+    the first one.
+    """
+    ready = plan(network, engine=engine, events=events)
+    return ready.stream(inputs, trace=trace, threads=threads, chunk=chunk, progress=progress)
+
+
+def chunks(
+    plan: Plan,
+    inputs: Any,
+    trace: Sequence[str],
+    threads: int | None,
+    chunk: int | None,
+    progress: Progress | None,
+) -> Iterator[Result]:
+    """`stream` for a plan."""
+    named, batch = check_inputs(plan.network, inputs)
+    traced = select(plan.network, trace)
+    size = _chunk_size(plan, chunk)
+    workers = _thread_count(threads)
+    return _chunks(plan, named, batch, traced, size, workers, progress)
+
+
+def _chunks(
+    plan: Plan,
+    named: Mapping[str, Any],
+    batch: int,
+    traced: tuple[str, ...],
+    size: int,
+    threads: int,
+    progress: Progress | None,
+) -> Iterator[Result]:
+    for begin in range(0, batch, size):
+        end = min(begin + size, batch)
+        given = chunk_of(plan.network, named, begin, end)
+        counts = _no_events(plan)
+        try:
+            held = execute(plan, given, traced, counts, threads)
+        except OverflowTrap as trap:
+            raise _first_trap(plan, given, begin, threads) or trap from None
+        if progress is not None:
+            progress(end, batch)
+        yield _result(plan, held, traced, counts, end - begin)
+
+
+def collect(
+    plan: Plan,
+    inputs: Any,
+    trace: Sequence[str],
+    threads: int | None,
+    chunk: int | None,
+    progress: Progress | None,
+) -> Result:
+    """`run` for a plan: the chunks' results put together."""
+    named, batch = check_inputs(plan.network, inputs)
+    traced = select(plan.network, trace)
+    whole = _empty(plan, traced, batch)
+    total = _no_events(plan)
+    done = 0
+    for part in _chunks(
+        plan, named, batch, traced, _chunk_size(plan, chunk), _thread_count(threads), progress
+    ):
+        for name, values in (*part.outputs.items(), *part.trace.items()):
+            whole[name][done : done + part.batch] = values
+        for name, counted in part.events.items():
+            total[name].add(counted)
+        done += part.batch
+    return _result(plan, whole, traced, total, batch)
+
+
+def execute(
+    plan: Plan, given: Mapping[str, Array], kept: Sequence[str], counts: Mapping[str, Events], threads: int
+) -> dict[str, Array]:
+    """Run every node on one chunk.
+
+    Returns
+    -------
+    The network's outputs and the tensors named in `kept`, by name.
+    """
+    held = dict(given)
+    batch = next(iter(held.values())).shape[0]
+    staying = {*kept, *plan.network.outputs}
+    for planned in plan.nodes:
+        node = planned.node
+        work = Work(threads, counts.get(node.name))
+        results = planned.lowered.call(tuple(held[name] for name in node.inputs), work)
+        for name, values in zip(node.outputs, results, strict=True):
+            held[name] = values if node.inputs else np.broadcast_to(values, (batch, *values.shape[1:]))
+        for name in planned.freed:
+            if name not in staying:
+                del held[name]
+    return {name: values for name, values in held.items() if name in staying}
+
+
+def select(network: Network, patterns: Sequence[str]) -> tuple[str, ...]:
+    """The tensors that patterns name, in the order in which they are made.
+
+    Raises
+    ------
+    InputError
+        A pattern names none.
+    """
+    if isinstance(patterns, str):
+        patterns = (patterns,)
+    chosen: set[str] = set()
+    findings = []
+    for pattern in patterns:
+        names = [name for name in network.specs if name == pattern or fnmatch.fnmatchcase(name, pattern)]
+        if not names:
+            findings.append(Finding("trace", f"pattern must name a tensor of the network, not {pattern!r}"))
+        chosen.update(names)
+    if findings:
+        raise InputError(findings)
+    return tuple(name for name in network.specs if name in chosen)
+
+
+def _first_trap(plan: Plan, given: Mapping[str, Array], begin: int, threads: int) -> OverflowTrap | None:
+    """Rule E2, sample by sample."""
+    batch = next(iter(given.values())).shape[0]
+    for sample in range(batch):
+        alone = {name: values[sample : sample + 1] for name, values in given.items()}
+        try:
+            execute(plan, alone, (), _no_events(plan), threads)
+        except OverflowTrap as trap:
+            return OverflowTrap(
+                Finding(finding.where, f"sample {begin + sample}: {finding.what}")
+                for finding in trap.findings
+            )
+    return None
+
+
+def _no_events(plan: Plan) -> dict[str, Events]:
+    if not plan.events:
+        return {}
+    pairs = ((planned.node.name, accumulator_of(planned.node.op)) for planned in plan.nodes)
+    return {name: Events.none(accumulator) for name, accumulator in pairs if accumulator is not None}
+
+
+def _empty(plan: Plan, traced: Sequence[str], batch: int) -> dict[str, Array]:
+    specs = plan.network.specs
+    return {
+        name: np.empty((batch, *specs[name].shape), specs[name].format.storage)
+        for name in (*plan.network.outputs, *traced)
+    }
+
+
+def _result(
+    plan: Plan, held: Mapping[str, Array], traced: Sequence[str], counts: Mapping[str, Events], batch: int
+) -> Result:
+    return Result(
+        {name: held[name] for name in plan.network.outputs},
+        {name: held[name] for name in traced},
+        dict(counts),
+        batch,
+    )
+
+
+def _chunk_size(plan: Plan, chunk: int | None) -> int:
+    if chunk is None:
+        return min(_LARGEST_CHUNK, max(1, MEMORY // max(1, plan.sample_bytes)))
+    if chunk < 1:
+        raise SpecError(f"chunk must be at least 1, not {chunk}")
+    return chunk
+
+
+def _thread_count(threads: int | None) -> int:
+    if threads is None:
+        return os.cpu_count() or 1
+    if threads < 1:
+        raise SpecError(f"threads must be at least 1, not {threads}")
+    return threads
