@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from intsim.arithmetic import Events
-from intsim.engine.lowered import Lowered, Site, Work, accumulator_of
+from intsim.engine.lowered import Lowered, Site, Work
 from intsim.errors import Finding, MismatchError, OverflowTrap
 from intsim.formats import TensorSpec
+from intsim.network.datapath import accumulator_of
 from intsim.record import Array
 
 Outcome = tuple[tuple[Array, ...], Events | None, OverflowTrap | None]

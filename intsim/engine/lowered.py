@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from intsim.arithmetic import Accumulator, Bounds, Events
+from intsim.arithmetic import Bounds, Events
 from intsim.formats import TensorSpec
 from intsim.network import Network, Node
-from intsim.ops import Op
+from intsim.network.datapath import accumulator_of
 from intsim.record import Array
 
 Call = Callable[[tuple[Array, ...], "Work"], tuple[Array, ...]]
@@ -64,9 +64,3 @@ def site_of(network: Network, node: Node, bounds: Bounds, counted: bool) -> Site
         bounds,
         counted and accumulator_of(node.op) is not None,
     )
-
-
-def accumulator_of(op: Op) -> Accumulator | None:
-    """The accumulator of an op that makes sums; None for all others."""
-    accumulator = getattr(op, "accumulator", None)
-    return accumulator if isinstance(accumulator, Accumulator) else None

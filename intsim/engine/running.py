@@ -19,11 +19,12 @@ import numpy as np
 
 from intsim.arithmetic import Events
 from intsim.engine.inputs import check_inputs, chunk_of
-from intsim.engine.lowered import Work, accumulator_of
+from intsim.engine.lowered import Work
 from intsim.engine.planning import Plan, Progress, plan
 from intsim.engine.result import Result
 from intsim.errors import Finding, InputError, OverflowTrap, SpecError
 from intsim.network import Network
+from intsim.network.datapath import accumulator_of
 from intsim.record import Array
 
 MEMORY = 256 << 20

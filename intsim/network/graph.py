@@ -18,11 +18,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from intsim.errors import SpecError
 from intsim.formats import Quantization, RealFormat, TensorSpec
 from intsim.ops import Op
 from intsim.record import Record, field
+
+if TYPE_CHECKING:
+    from intsim.network.datapath import Datapath
 
 _LONGEST_NAME = 1000
 
@@ -102,6 +106,12 @@ class Network(Record):
             if node.name == name:
                 return node
         raise SpecError(f"network has no node {name!r}")
+
+    def with_datapath(self, datapath: Datapath) -> Network:
+        """The network with its sums made as the datapath says: see `intsim.network.datapath`."""
+        from intsim.network.datapath import with_datapath
+
+        return with_datapath(self, datapath)
 
     def _check_outputs(self, specs: Mapping[str, TensorSpec]) -> Iterator[tuple[str, str]]:
         if not self.inputs:
