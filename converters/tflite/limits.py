@@ -1,0 +1,46 @@
+"""Fused activations: the limits that they put on a quantized output."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from intsim_converters.tflite.lowering import Lowering
+from intsim_converters.tflite.tensors import TensorView
+
+_REALS: dict[str, tuple[float | None, float | None]] = {
+    "NONE": (None, None),
+    "RELU": (0.0, None),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+}
+
+
+def activation_limits(op: Lowering, y: TensorView, activation: str | None = None) -> tuple[int, int]:
+    """The lowest and the highest code that a fused activation leaves of `y`.
+
+    activation : the option fused_activation_function where absent
+
+    A real limit becomes zero_point + round(limit / scale), in float32, half away from zero (LiteRT
+    2.3.0, tflite/kernels/kernel_util.cc, CalculateActivationRangeQuantized).
+    """
+    activation = op.options.fused_activation_function if activation is None else activation
+    if activation not in _REALS:
+        op.refuse(f"fused activation must be one of {', '.join(_REALS)}, not {activation}")
+    low, high = _REALS[activation]
+    lo, hi = y.format.min, y.format.max
+    if low is not None:
+        lo = max(lo, _quantize(op, low, y))
+    if high is not None:
+        hi = min(hi, _quantize(op, high, y))
+    if lo > hi:
+        op.refuse(f"limits of {activation} must leave a code of {y.format}, not {lo} to {hi}")
+    return lo, hi
+
+
+def _quantize(op: Lowering, real: float, y: TensorView) -> int:
+    op.require(y.scale > 0, "output's scale must be positive")
+    with np.errstate(over="ignore"):
+        ratio = float(np.float32(real) / y.scale)
+    op.require(abs(ratio) < 2**31 - 256, f"activation limit {real} must be in the output's reach")
+    return y.zero_point + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
