@@ -57,14 +57,15 @@ class Interval:
 
     def fit(self, format: IntFormat, overflow: Overflow) -> Interval:
         """What a register of `format` can hold after a value of this interval is written to it."""
+        if overflow is not Overflow.WRAP:  # a trap lets nothing through that a saturation would have changed
+            return self.clamp(format.min, format.max)
         lo, hi = np.broadcast_arrays(np.asarray(self.lo, dtype=object), np.asarray(self.hi, dtype=object))
-        if overflow is Overflow.WRAP:
-            outside = (lo < format.min) | (hi > format.max)
-            lo, hi = np.where(outside, format.min, lo), np.where(outside, format.max, hi)
-        else:  # a trap lets nothing through that a saturation would have changed
-            lo = np.minimum(np.maximum(lo, format.min), format.max)
-            hi = np.minimum(np.maximum(hi, format.min), format.max)
-        return Interval.of_arrays(lo, hi)
+        outside = (lo < format.min) | (hi > format.max)
+        return Interval.of_arrays(np.where(outside, format.min, lo), np.where(outside, format.max, hi))
+
+    def clamp(self, low: int, high: int) -> Interval:
+        """What the interval's values become when each goes to the nearest one from `low` to `high`."""
+        return Interval(_least(_most(self.lo, low), high), _least(_most(self.hi, low), high))
 
     @classmethod
     def of_arrays(cls, lo: Array, hi: Array) -> Interval:

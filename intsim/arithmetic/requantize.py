@@ -347,7 +347,8 @@ class Requantization(Record):
         for step in self.steps:
             interval, hull = step.bounds(interval)
             met = Interval.join((met, hull))
-        return interval.fit(self.format, self.overflow), met
+        codes = interval.fit(self.format, self.overflow)
+        return codes, Interval.join((met, interval.hull(), codes.hull()))
 
 
 def _parameter(

@@ -46,7 +46,5 @@ class Clamp(Op):
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         x = inputs[0]
-        lo = np.minimum(np.maximum(np.asarray(x.lo, dtype=object), self.lo), self.hi)
-        hi = np.minimum(np.maximum(np.asarray(x.hi, dtype=object), self.lo), self.hi)
-        output = Interval.of_arrays(lo, hi)
+        output = x.clamp(self.lo, self.hi)
         return Bounds((output,), Interval.join((x.hull(), output.hull())))
