@@ -72,9 +72,9 @@ def wrap(value: Integers, format: IntFormat) -> Integers:
     """Keep the low bits, read as two's complement where the format is signed."""
     narrow = isinstance(value, np.ndarray) and value.dtype != object
     if narrow and format.bits == 64:
-        if format.signed:
+        if format.signed or not (value < 0).any():
             return value
-        return wrap(value.astype(object), format)
+        return wrap(value.astype(object), format)  # 2**63 and more have no place in int64
     mask = (1 << format.bits) - 1
     low = value & mask
     if not format.signed:

@@ -47,4 +47,4 @@ class Clamp(Op):
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         x = inputs[0]
         output = x.clamp(self.lo, self.hi)
-        return Bounds((output,), Interval.join((x.hull(), output.hull())))
+        return Bounds((output,), Interval.join((x.hull(), output.hull(), Interval(self.lo, self.hi))))
