@@ -1,0 +1,187 @@
+"""What CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED share: operand types, padding, requantization.
+
+Rules (C), cited by the lowerings
+---------------------------------
+C1. Types: int8 activations with int8, int4 or int2 weights and an int32 bias; uint8 with uint8 weights
+    and an int32 bias; int16 with int8, int4 or int2 weights and an int64 bias, or an int32 bias which
+    the option quantized_bias_type announces.
+C2. The sum is as wide as the bias; without one it is 64 bits for int16 activations, else 32. It wraps.
+C3. Weights with several scales are symmetric: their zero points are 0, and run along output channels.
+C4. int16 activations have zero points 0.
+C5. A sum, scaled, stays within 32 bits: what the runtimes do beyond is undefined.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from intsim_converters.tflite.limits import activation_limits
+from intsim_converters.tflite.lowering import Lowering
+from intsim_converters.tflite.model import Array
+from intsim_converters.tflite.tensors import TensorView
+
+from intsim.arithmetic import Accumulator, Requantization
+from intsim.arithmetic.dialects import Dialect, ratio_float32_product, ratio_float64
+from intsim.formats import IntFormat
+
+_WEIGHTS = {
+    "int8": ("int8", "int4", "int2"),
+    "uint8": ("uint8",),
+    "int16": ("int8", "int4", "int2"),
+}
+_BIAS_SLACK = 0.02  # of an output step per unit of bias, between its scale and the product's
+
+Pair = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """The operands of a sum of products, checked by rules C1 to C4.
+
+    weight_zero_point : per tensor; 0 where scales run along channels
+    bias : per output channel, or one 0
+    """
+
+    x: TensorView
+    w: TensorView
+    y: TensorView
+    bias: Array
+    weight_zero_point: int
+    accumulator: Accumulator
+
+    @property
+    def wide(self) -> bool:
+        """Whether the sum has 64 bits."""
+        return self.accumulator.format.bits == 64
+
+
+def read_contraction(op: Lowering, channel_axis: int) -> Contraction:
+    """The operands of an operator (input, weights, optional bias -> output).
+
+    channel_axis : the weights' axis of output channels
+    """
+    x, w, y = op.input(0), op.input(1), op.output(0)
+    op.require(
+        not x.is_constant and w.dtype in _WEIGHTS.get(x.dtype, ()),
+        f"input and weights must be int8 with int8, int4 or int2, uint8 with uint8, or int16 with int8,"
+        f" int4 or int2, not {x.dtype} with {w.dtype}. [C1]",
+    )
+    op.require(y.dtype == x.dtype, f"output must be {x.dtype} as the input is, not {y.dtype}. [C1]")
+    op.require(w.is_constant, f"weights {w.name!r} must be a constant, not computed. [C1]")
+    op.require(y.scale > 0, "output's scale must be positive")
+    if x.dtype == "int16":
+        points = (x.zero_point, y.zero_point)
+        op.require(points == (0, 0), f"zero points of int16 must be 0, not {points}. [C4]")
+    bits, bias = _read_bias(op, x.dtype, w.shape[channel_axis])
+    return Contraction(
+        x, w, y, bias, _weight_zero_point(op, x, w, channel_axis), Accumulator(IntFormat(bits))
+    )
+
+
+def _weight_zero_point(op: Lowering, x: TensorView, w: TensorView, channel_axis: int) -> int:
+    """Rule C3."""
+    scales, points = w.scales, w.zero_points
+    if scales.size == 1:
+        return w.zero_point
+    op.require(x.dtype != "uint8", f"weights of uint8 must have one scale, not {scales.size}. [C3]")
+    fits = w.quantized_axis == channel_axis and scales.size == w.shape[channel_axis]
+    op.require(
+        fits,
+        f"scales of weights must run along axis {channel_axis} of {w.shape},"
+        f" not {scales.size} along axis {w.quantized_axis}. [C3]",
+    )
+    op.require(not points.any(), "zero points of weights with several scales must be 0. [C3]")
+    return 0
+
+
+def _read_bias(op: Lowering, activations: str, channels: int) -> tuple[int, Array]:
+    """Bits of the sum, and the bias; rules C1 and C2."""
+    announced = op.options.get("quantized_bias_type", "FLOAT32").lower()
+    if not op.has(2):
+        narrow = activations != "int16" or announced == "int32"
+        return 32 if narrow else 64, np.zeros((), np.int64)
+    bias = op.input(2)
+    wanted = "int32"
+    if activations == "int16" and not (announced == "int32" or _is_micro(op, bias.dtype)):
+        wanted = "int64"
+    op.require(
+        bias.dtype == wanted,
+        f"bias must be {wanted} for {activations} activations and quantized_bias_type {announced},"
+        f" not {bias.dtype}. [C1]",
+    )
+    values = bias.data.reshape(-1)
+    op.require(values.size == channels, f"bias must have {channels} values, not {values.size}. [C1]")
+    if bias.tensor.scales is not None:
+        op.require(not bias.zero_points.any(), "bias must have zero point 0. [C1]")
+    return int(wanted[3:]), values.astype(np.int64)
+
+
+def _is_micro(op: Lowering, bias: str) -> bool:
+    """TensorFlow Lite Micro goes by the bias's type alone."""
+    return op.dialect == "tflm" and bias == "int32"
+
+
+def scale_ratio(op: Lowering, parts: Contraction, dialect: Dialect, product: bool = False) -> Array:
+    """The ratio input * weights / output, one or one per channel, as the runtime forms it.
+
+    product : the per-tensor form, whose product of scales is float32
+    """
+    form = dialect.ratio
+    if form is ratio_float64 and product and parts.w.scales.size == 1:
+        form = ratio_float32_product
+    with np.errstate(all="ignore"):
+        ratio = form([parts.x.scale, parts.w.scales], parts.y.scale)
+    op.require(np.isfinite(ratio).all(), "ratio of scales must be finite")
+    return ratio
+
+
+def check_bias_scale(op: Lowering, parts: Contraction) -> None:
+    """The per-tensor kernels' own check, without which the runtime refuses the model."""
+    if not op.has(2) or parts.w.scales.size != 1:
+        return
+    scales = op.input(2).tensor.scales
+    bias = np.float64(scales.scale[0]) if scales is not None and scales.scale.size == 1 else np.float64(0)
+    product = np.float64(parts.x.scale) * np.float64(parts.w.scale)
+    with np.errstate(all="ignore"):
+        slack = abs(product - bias) / np.float64(parts.y.scale)
+    op.require(
+        slack <= _BIAS_SLACK,
+        f"bias must have scale {product:.9g}, input's times weights', not {bias:.9g}",
+    )
+
+
+def requantization(op: Lowering, parts: Contraction, dialect: Dialect, ratio: Array) -> Requantization:
+    """The steps from the sum to the output, with its zero point and activation."""
+    lo, hi = activation_limits(op, parts.y)
+    _check_reach(op, parts, ratio)
+    return dialect.requantization(ratio, zero_point=parts.y.zero_point, lo=lo, hi=hi, format=parts.y.format)
+
+
+def _check_reach(op: Lowering, parts: Contraction, ratio: Array) -> None:
+    """Rule C5, by the largest sum that the weights allow; a 32-bit sum by a ratio below 1 always fits."""
+    if not parts.wide and ratio.max() < 1 - 2**-15:
+        return
+    weights = np.abs(parts.w.data.astype(np.int64) - parts.weight_zero_point)
+    x, y = parts.x, parts.y
+    widest = max(x.format.max - x.zero_point, x.zero_point - x.format.min)
+    reach = int(weights.sum()) * widest + int(np.abs(parts.bias).max())
+    op.require(not parts.wide or reach < 2**47, f"sums must stay below 2**47, not reach {reach}. [C5]")
+    scaled = min(reach, 2 ** (parts.accumulator.format.bits - 1)) * float(ratio.max())
+    op.require(
+        scaled + abs(y.zero_point) + 1 < 2**31,
+        f"scaled sums must fit 32 bits, not reach {scaled:.4g}: the runtime's result is undefined there."
+        " [C5]",
+    )
+
+
+def window_padding(op: Lowering, size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> tuple[Pair, Pair]:
+    """SAME or VALID as explicit numbers; the odd element of SAME comes after."""
+    if op.options.padding == "VALID":
+        return (0, 0), (0, 0)
+    pads = []
+    for extent, taps, step, gap in zip(size, kernel, stride, dilation, strict=True):
+        op.require(min(step, gap) >= 1, f"stride and dilation must be at least 1, not {stride}, {dilation}")
+        total = max((-(-extent // step) - 1) * step + (taps - 1) * gap + 1 - extent, 0)
+        pads.append((total // 2, total - total // 2))
+    return pads[0], pads[1]
