@@ -119,29 +119,29 @@ def round_real(value: Array, rounding: Rounding) -> Array:
     """
     if rounding is Rounding.STOCHASTIC:
         raise SpecError("rounding must not be STOCHASTIC on reals")
-    floor = np.floor(value)
-    twice = 2 * (value - floor)  # exact: the fraction of a float is a float, so is its double
-    odd = np.fmod(floor, 2) != 0
-    positive = value > 0
+    inner = np.trunc(value)
+    twice = 2 * np.abs(value - inner)  # exact, as value - floor(value) is not just below zero
+    negative = np.signbit(value)
     if rounding is Rounding.FLOOR:
-        up = np.zeros(value.shape, bool)
+        outward = (twice > 0) & negative
     elif rounding is Rounding.CEIL:
-        up = twice > 0
+        outward = (twice > 0) & ~negative
     elif rounding is Rounding.TOWARD_ZERO:
-        up = (twice > 0) & ~positive
+        outward = np.zeros(value.shape, bool)
     elif rounding is Rounding.AWAY_FROM_ZERO:
-        up = (twice > 0) & positive
+        outward = twice > 0
     else:
-        tie_up = {
-            Rounding.HALF_UP: True,
-            Rounding.HALF_DOWN: False,
-            Rounding.HALF_AWAY: positive,
-            Rounding.HALF_TOWARD_ZERO: ~positive,
+        odd = np.fmod(inner, 2) != 0
+        tie_outward = {
+            Rounding.HALF_UP: ~negative,
+            Rounding.HALF_DOWN: negative,
+            Rounding.HALF_AWAY: True,
+            Rounding.HALF_TOWARD_ZERO: False,
             Rounding.HALF_EVEN: odd,
             Rounding.HALF_ODD: ~odd,
         }[rounding]
-        up = (twice > 1) | ((twice == 1) & tie_up)
-    return np.asarray(np.where(up, floor + 1, floor), dtype=value.dtype)
+        outward = (twice > 1) | ((twice == 1) & tie_outward)
+    return np.asarray(np.where(outward, inner + np.copysign(1, value), inner), dtype=value.dtype)
 
 
 def random_bits(value: Integers, shift: Integers, seed: int) -> Integers:
