@@ -13,7 +13,8 @@ Which arithmetic a sum meets, by dialect (LiteRT 2.3.0; runtimes as in `dialects
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 from intsim_converters.tflite.contraction import (
     Contraction,
     Pair,
@@ -137,7 +138,7 @@ def _window_weights(op: Lowering, parts: Contraction) -> None:
         op.require(parts.weight_zero_point == 0, "weights must have zero point 0. [C3]")
 
 
-def _window(op: Lowering, size: Pair, kernel: Pair) -> dict[str, object]:
+def _window(op: Lowering, size: Pair, kernel: Pair) -> dict[str, Any]:
     """Stride, dilation and padding as the ops have them."""
     stride = (op.options.stride_h, op.options.stride_w)
     dilation = (op.options.dilation_h_factor, op.options.dilation_w_factor)

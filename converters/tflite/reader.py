@@ -101,7 +101,7 @@ def _buffer(buffer: Any, budget: Budget) -> memoryview:
         return memoryview(budget.data)[start : start + size]
     if buffer.DataIsNone():
         return memoryview(b"")
-    return memoryview(numbers(buffer, "Data"))
+    return numbers(buffer, "Data").data
 
 
 def _code(code: Any) -> tuple[str, int, str]:
