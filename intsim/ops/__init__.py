@@ -1,47 +1,73 @@
 """What a layer means: one file per op, and `OPS`, the explicit list."""
 
 from intsim.ops.add import Add
+from intsim.ops.arg_max import ArgMax
+from intsim.ops.arg_min import ArgMin
+from intsim.ops.avg_pool2d import AvgPool2d
 from intsim.ops.base import Op
+from intsim.ops.batch_matmul import BatchMatmul
 from intsim.ops.clamp import Clamp
 from intsim.ops.concat import Concat
 from intsim.ops.constant import Constant
 from intsim.ops.conv2d import Conv2d
 from intsim.ops.dense import Dense
 from intsim.ops.depth_to_space import DepthToSpace
+from intsim.ops.depthwise_conv2d import DepthwiseConv2d
 from intsim.ops.embedding_lookup import EmbeddingLookup
 from intsim.ops.gather import Gather
+from intsim.ops.max_pool2d import MaxPool2d
+from intsim.ops.mean import Mean
 from intsim.ops.pack import Pack
 from intsim.ops.pad import Pad, PadMode
+from intsim.ops.reduce_max import ReduceMax
+from intsim.ops.reduce_min import ReduceMin
 from intsim.ops.requantize import Requantize
 from intsim.ops.reshape import Reshape
+from intsim.ops.resize_bilinear import Between, ResizeBilinear
+from intsim.ops.resize_nearest import ResizeNearest
 from intsim.ops.slice import Slice
 from intsim.ops.space_to_depth import SpaceToDepth
 from intsim.ops.split import Split
+from intsim.ops.sum import Sum
 from intsim.ops.tile import Tile
 from intsim.ops.transpose import Transpose
+from intsim.ops.transpose_conv2d import TransposeConv2d
 from intsim.ops.unpack import Unpack
 
 OPS: dict[str, type[Op]] = {
     op.name: op
     for op in (
         Add,
+        ArgMax,
+        ArgMin,
+        AvgPool2d,
+        BatchMatmul,
         Clamp,
         Concat,
         Constant,
         Conv2d,
         Dense,
         DepthToSpace,
+        DepthwiseConv2d,
         EmbeddingLookup,
         Gather,
+        MaxPool2d,
+        Mean,
         Pack,
         Pad,
+        ReduceMax,
+        ReduceMin,
         Requantize,
         Reshape,
+        ResizeBilinear,
+        ResizeNearest,
         Slice,
         SpaceToDepth,
         Split,
+        Sum,
         Tile,
         Transpose,
+        TransposeConv2d,
         Unpack,
     )
 }
@@ -50,24 +76,38 @@ OPS: dict[str, type[Op]] = {
 __all__ = [
     "OPS",
     "Add",
+    "ArgMax",
+    "ArgMin",
+    "AvgPool2d",
+    "BatchMatmul",
+    "Between",
     "Clamp",
     "Concat",
     "Constant",
     "Conv2d",
     "Dense",
     "DepthToSpace",
+    "DepthwiseConv2d",
     "EmbeddingLookup",
     "Gather",
+    "MaxPool2d",
+    "Mean",
     "Op",
     "Pack",
     "Pad",
     "PadMode",
+    "ReduceMax",
+    "ReduceMin",
     "Requantize",
     "Reshape",
+    "ResizeBilinear",
+    "ResizeNearest",
     "Slice",
     "SpaceToDepth",
     "Split",
+    "Sum",
     "Tile",
     "Transpose",
+    "TransposeConv2d",
     "Unpack",
 ]

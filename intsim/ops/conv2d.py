@@ -19,9 +19,10 @@ import numpy as np
 
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
 from intsim.formats import IntFormat, TensorSpec
-from intsim.ops.base import Op, integer_input, kind_of
-from intsim.ops.dot import dot_bounds, sum_of_products
-from intsim.ops.weights import check_order, check_weights, per_channel
+from intsim.ops.base import Op, integer_input
+from intsim.ops.convolution import grouped_sums, tap_range
+from intsim.ops.dot import dot_bounds
+from intsim.ops.weights import check_order, check_weights
 from intsim.ops.windows import check_window, output_size, windows
 from intsim.record import Array, CodeArray, IntArray, field
 
@@ -70,31 +71,15 @@ class Conv2d(Op):
 
     def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:
         (x,) = inputs
-        channels, height, width, depth = self.weight.shape
+        height, width = self.weight.shape[1:3]
         taps = windows(x, (height, width), self.stride, self.dilation, self.padding, self.input_zero_point)
-        batch, rows, columns = taps.shape[:3]
-        # (N, OH, OW, groups, 1, taps) meets (groups, K / groups, taps)
-        taps = taps.reshape(batch, rows, columns, self.groups, depth, height, width)
-        taps = taps.transpose(0, 1, 2, 3, 5, 6, 4).reshape(batch, rows, columns, self.groups, 1, -1)
-        split = (self.groups, channels // self.groups)
-        weight = self.weight.astype(kind_of(x)).reshape(*split, -1)
-        sums = sum_of_products(
-            taps,
-            weight,
-            self.input_zero_point,
-            per_channel(self.weight_zero_point, channels, x).reshape(split),
-            per_channel(self.bias, channels, x).reshape(split),
-            self.accumulator,
-            (height, width, depth),
-            events,
-        )
-        return (sums.reshape(batch, rows, columns, channels),)
+        return (grouped_sums(self, self.weight, self.groups, taps, events),)
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         channels = self.weight.shape[0]
         return dot_bounds(
             self.weight.reshape(channels, -1),
-            inputs[0],
+            tap_range(self.weight, self.groups, inputs[0]),
             self.input_zero_point,
             np.broadcast_to(self.weight_zero_point, (channels,)),
             np.broadcast_to(self.bias, (channels,)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from intsim.ops.base import kind_of
 from intsim.record import Array
 
 
-def check_weights(op: Any, rank: int, label: str, channel_axis: int = 0) -> Iterator[tuple[str, str]]:
+def check_weights(op: Any, rank: int, label: str, channel_axes: int = 1) -> Iterator[tuple[str, str]]:
     """Check the fields weight, weight_format, weight_zero_point and bias of an op, and narrow the weight.
 
     Parameters
@@ -21,13 +22,13 @@ def check_weights(op: Any, rank: int, label: str, channel_axis: int = 0) -> Iter
     op : the op, whose `weight` gets `weight_format`'s storage when its values fit
     rank : of the weight
     label : the rule that the messages cite
-    channel_axis : of the output channels in the weight
+    channel_axes : how many leading axes of the weight count the output channels
     """
     if op.weight.ndim != rank or op.weight.size == 0:
         yield "weight", f"must have {rank} axes and no size 0, not shape {op.weight.shape}. [{label}]"
         return
     yield from check_codes(op, "weight", op.weight_format, label)
-    channels = op.weight.shape[channel_axis]
+    channels = math.prod(op.weight.shape[:channel_axes])
     for name in ("weight_zero_point", "bias"):
         values = getattr(op, name, None)
         if values is not None and (values.ndim > 1 or values.size not in (1, channels)):

@@ -57,6 +57,16 @@ def check_window(stride: Pair, dilation: Pair, padding: Padding) -> Iterator[tup
         yield "padding", f"must not be negative, not {padding}. [W1]"
 
 
+def taps_inside(size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Array:
+    """How many of rule W2's places are inside the image, for every output position: (OH, OW)."""
+    counts = []
+    for axis, outputs in enumerate(output_size(size, kernel, stride, dilation, padding)):
+        first = np.arange(max(outputs, 0)) * stride[axis] - padding[axis][0]
+        places = first[:, None] + np.arange(kernel[axis]) * dilation[axis]
+        counts.append(np.count_nonzero((places >= 0) & (places < size[axis]), axis=1))
+    return np.asarray(np.multiply.outer(counts[0], counts[1]))
+
+
 def windows(x: Array, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding, fill: Any) -> Array:
     """Rule W2.
 
@@ -70,7 +80,12 @@ def windows(x: Array, kernel: Pair, stride: Pair, dilation: Pair, padding: Paddi
     (N, OH, OW, C, KH, KW), a view where nothing is padded.
     """
     if any(map(any, padding)):
-        x = np.pad(x, ((0, 0), *padding, (0, 0)), constant_values=fill)
+        (above, below), (left, right) = padding
+        batch, height, width, channels = x.shape
+        # not np.pad, which would put numpy's integers among Python's
+        grown = np.full((batch, above + height + below, left + width + right, channels), fill, dtype=x.dtype)
+        grown[:, above : above + height, left : left + width] = x
+        x = grown
     reach = [(taps - 1) * gap + 1 for taps, gap in zip(kernel, dilation, strict=True)]
     seen = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(1, 2))
     return seen[:, :: stride[0], :: stride[1], :, :: dilation[0], :: dilation[1]]

@@ -1,0 +1,88 @@
+"""depthwise_conv2d: every input channel convolved on its own, into accumulators.
+
+Rules
+-----
+R1. Input (H, W, C), weight (C, M, KH, KW), output (OH, OW, C * M); W1 and W2 give OH, OW and the taps.
+R2. Output channel c * M + m sees input channel c through weight[c, m].
+R3. Each output is a sum of products (rules S1 to S3), its taps' places in h, w order; c = 1.
+R4. Weights fit weight_format; weight_zero_point and bias are per tensor or per output channel.
+R5. The output is the accumulator's format; requantization is a node of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from intsim.arithmetic import Accumulator, Bounds, Events, Interval
+from intsim.formats import IntFormat, TensorSpec
+from intsim.ops.base import Op, integer_input
+from intsim.ops.convolution import grouped_sums, tap_range
+from intsim.ops.dot import dot_bounds
+from intsim.ops.weights import check_order, check_weights
+from intsim.ops.windows import check_window, output_size, windows
+from intsim.record import Array, CodeArray, IntArray, field
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DepthwiseConv2d(Op):
+    """Convolution of N H W C activations, channel by channel."""
+
+    name: ClassVar[str] = "depthwise_conv2d"
+
+    weight: CodeArray = field("codes, shape (C, M, KH, KW): M filters for each input channel")
+    weight_format: IntFormat = field("format of the weights", default=IntFormat(8))
+    bias: IntArray = field("added to every sum, per tensor or per output channel", default=0)
+    input_zero_point: int = field("zx of rule S1", default=0)
+    weight_zero_point: IntArray = field("zw of rule S1, per tensor or per output channel", default=0)
+    stride: tuple[int, int] = field("down, across", default=(1, 1))
+    dilation: tuple[int, int] = field("down, across", default=(1, 1))
+    padding: tuple[tuple[int, int], tuple[int, int]] = field(
+        "((above, below), (left, right)), filled with zx", default=((0, 0), (0, 0))
+    )
+    accumulator: Accumulator = field("how each sum is made", default=Accumulator())
+
+    def check(self) -> Iterator[tuple[str, str]]:
+        yield from check_window(self.stride, self.dilation, self.padding)
+        yield from check_weights(self, rank=4, label="R4", channel_axes=2)
+        if self.weight.ndim == 4:
+            yield from check_order(self.accumulator, self.weight[0, 0].size if self.weight.size else 0)
+
+    @property
+    def filters(self) -> Array:
+        """The weights as conv2d has them, (C * M, KH, KW, 1), for C groups."""
+        return np.reshape(self.weight, (-1, *self.weight.shape[2:], 1))
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        (x,) = inputs
+        integer_input(self, x)
+        depth, multiple, *kernel = self.weight.shape
+        self.require(len(x.shape) == 3, f"input must have shape (H, W, C), not {x.shape}. [R1]")
+        self.require(x.shape[2] == depth, f"input must have {depth} channels, not {x.shape[2]}. [R1]")
+        size = output_size(
+            (x.shape[0], x.shape[1]), (kernel[0], kernel[1]), self.stride, self.dilation, self.padding
+        )
+        self.require(min(size) >= 1, f"kernel must fit the padded input {x.shape}. [W1]")
+        return (TensorSpec((*size, depth * multiple), self.accumulator.format),)
+
+    def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:
+        (x,) = inputs
+        depth, _, height, width = self.weight.shape
+        taps = windows(x, (height, width), self.stride, self.dilation, self.padding, self.input_zero_point)
+        return (grouped_sums(self, self.filters, depth, taps, events),)
+
+    def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
+        filters = self.filters
+        channels = filters.shape[0]
+        return dot_bounds(
+            filters.reshape(channels, -1),
+            tap_range(filters, self.weight.shape[0], inputs[0]),
+            self.input_zero_point,
+            np.broadcast_to(self.weight_zero_point, (channels,)),
+            np.broadcast_to(self.bias, (channels,)),
+            self.accumulator,
+            skippable=any(map(any, self.padding)),
+        )
