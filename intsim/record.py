@@ -87,7 +87,7 @@ class Record:
 
     def narrow(self, name: str, dtype: Any) -> None:
         """Hold the array field `name` in `dtype`; only for use by `check`, once its values are checked."""
-        value = np.ascontiguousarray(getattr(self, name), dtype=dtype)
+        value = np.asarray(getattr(self, name), dtype=dtype, order="C")  # keeps shape ()
         value.flags.writeable = False
         object.__setattr__(self, name, value)
 
@@ -239,7 +239,11 @@ def _conform_array(form: str, value: Any) -> Array:
 
 def _is_default(entry: dataclasses.Field[Any], value: Any) -> bool:
     if entry.default is not dataclasses.MISSING:
-        return same(value, entry.default)
+        default = entry.default
+        if isinstance(value, np.ndarray) and default is not None:
+            default = np.asarray(default)
+            default = default if default.dtype.kind == "f" else default.astype(value.dtype)
+        return same(value, default)
     if entry.default_factory is not dataclasses.MISSING:
         return same(value, entry.default_factory())
     return False
