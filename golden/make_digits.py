@@ -52,7 +52,9 @@ class Quantizer:
         self.real[self.input.index] = images
         self.scale[self.input.index] = 1 / 256
 
-    def activation(self, name: str, real: np.ndarray, scale: float | None = None, zero_point: int = 0) -> Tensor:
+    def activation(
+        self, name: str, real: np.ndarray, scale: float | None = None, zero_point: int = 0
+    ) -> Tensor:
         """A tensor whose scale and zero point cover the values that its float twin takes."""
         if scale is None:
             low, high = min(0.0, float(real.min())), float(real.max())
@@ -63,7 +65,9 @@ class Quantizer:
         self.scale[tensor.index] = scale
         return tensor
 
-    def weights(self, name: str, x: Tensor, weight: np.ndarray, bias: np.ndarray, axis: int | None) -> list[Tensor]:
+    def weights(
+        self, name: str, x: Tensor, weight: np.ndarray, bias: np.ndarray, axis: int | None
+    ) -> list[Tensor]:
         """Symmetric int8 weights, per channel along `axis` or per tensor, and their int32 bias."""
         others = tuple(i for i in range(weight.ndim) if i != axis) if axis is not None else None
         peak = np.abs(weight).max(axis=others, keepdims=axis is not None)
@@ -72,8 +76,12 @@ class Quantizer:
         scales = [float(np.float32(s)) for s in scale.ravel()]
         bias_scales = [float(np.float32(s) * np.float32(self.scale[x.index])) for s in scales]
         bias_codes = np.rint(bias / np.array(bias_scales)).astype(np.int32)
-        kernel = self.model.constant(f"{name}/weight", codes, "int8", scales, [0] * len(scales), axis=axis or 0)
-        offset = self.model.constant(f"{name}/bias", bias_codes, "int32", bias_scales, [0] * len(scales), axis=0)
+        kernel = self.model.constant(
+            f"{name}/weight", codes, "int8", scales, [0] * len(scales), axis=axis or 0
+        )
+        offset = self.model.constant(
+            f"{name}/bias", bias_codes, "int32", bias_scales, [0] * len(scales), axis=0
+        )
         return [kernel, offset]
 
     def convolution(
@@ -87,7 +95,9 @@ class Quantizer:
         self.model.operator("CONV_2D", [x, *constants], [y], version=3, **options)
         return y
 
-    def depthwise(self, name: str, x: Tensor, weight: np.ndarray, bias: np.ndarray, activation: str) -> Tensor:
+    def depthwise(
+        self, name: str, x: Tensor, weight: np.ndarray, bias: np.ndarray, activation: str
+    ) -> Tensor:
         """DEPTHWISE_CONV_2D, SAME, stride 1; `weight` in the order C 1 H W."""
         grouped = np.einsum("cohw,cd->cdhw", weight, np.eye(len(weight)))  # the same as a full convolution
         real = _activate(_convolve(self.real[x.index], grouped, bias, "SAME"), activation)
@@ -95,7 +105,12 @@ class Quantizer:
         constants = self.weights(name, x, weight.transpose(1, 2, 3, 0), bias, axis=3)
         options = {"padding": "SAME", "stride_w": 1, "stride_h": 1, "depth_multiplier": 1}
         self.model.operator(
-            "DEPTHWISE_CONV_2D", [x, *constants], [y], version=3, fused_activation_function=activation, **options
+            "DEPTHWISE_CONV_2D",
+            [x, *constants],
+            [y],
+            version=3,
+            fused_activation_function=activation,
+            **options,
         )
         return y
 
@@ -103,7 +118,9 @@ class Quantizer:
         """FULLY_CONNECTED, per tensor."""
         y = self.activation(name, _activate(self.real[x.index] @ weight.T + bias, activation))
         constants = self.weights(name, x, weight, bias, axis=None)
-        self.model.operator("FULLY_CONNECTED", [x, *constants], [y], version=4, fused_activation_function=activation)
+        self.model.operator(
+            "FULLY_CONNECTED", [x, *constants], [y], version=4, fused_activation_function=activation
+        )
         return y
 
     def add(self, name: str, a: Tensor, b: Tensor, activation: str) -> Tensor:
@@ -150,7 +167,9 @@ def digits_cnn(p: Parameters, images: np.ndarray) -> bytes:
     pointwise = (p["pointwise.weight"], p["pointwise.bias"])
     separable = q.convolution("block/pointwise", separable, *pointwise, "VALID", "NONE")
     joined = q.add("block/add", stem, separable, "RELU")
-    body = q.convolution("body", q.max_pool("pool", joined), p["body.weight"], p["body.bias"], "VALID", "RELU")
+    body = q.convolution(
+        "body", q.max_pool("pool", joined), p["body.weight"], p["body.bias"], "VALID", "RELU"
+    )
     logits = q.dense("logits", q.mean("mean", body), p["classes.weight"], p["classes.bias"], "NONE")
     return q.finish(q.softmax("probabilities", logits))
 

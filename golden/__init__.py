@@ -1,0 +1,1 @@
+"""Golden networks and vectors; see README.md beside this file."""

@@ -1,0 +1,44 @@
+"""From the plain data of a pinned file back to intsim's objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from intsim import arithmetic, formats, ops
+from intsim.ops import OPS, Op
+from intsim.record import Array
+
+
+def revive_op(name: str, fields: dict[str, Any]) -> Op:
+    """The op that `intsim.testing.plain` wrote."""
+    return OPS[name](**{key: revive(value) for key, value in fields.items() if key != "type"})
+
+
+def revive(value: Any) -> Any:
+    """What one field holds. Enums stay names and tuples lists: a record takes them so."""
+    if isinstance(value, list):
+        return [revive(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if value["type"] in ("float32", "float64"):
+        return np.array(value["values"], value["type"])
+    inside = {key: revive(part) for key, part in value.items() if key != "type"}
+    return _record(value["type"])(**inside)
+
+
+def revive_tensor(tensor: dict[str, Any]) -> tuple[formats.IntFormat | formats.RealFormat, Array]:
+    """Format and values of one tensor of a case."""
+    if tensor["format"].startswith("float"):
+        real = formats.RealFormat(int(tensor["format"].removeprefix("float")))
+        return real, np.array(tensor["values"], real.storage)
+    return formats.IntFormat.parse(tensor["format"]), np.array(tensor["values"], np.int64)
+
+
+def _record(name: str) -> Any:
+    """A record inside an op: the arithmetic's and the formats' first, as an op is never inside an op."""
+    for room in (arithmetic, formats, ops):
+        if hasattr(room, name):
+            return getattr(room, name)
+    raise KeyError(name)
