@@ -1,5 +1,6 @@
 """What one integer step means: rounding, overflow, accumulation, requantization."""
 
+from intsim.arithmetic import fixed_point
 from intsim.arithmetic.accumulate import (
     Accumulator,
     BiasPlace,
@@ -26,16 +27,21 @@ from intsim.arithmetic.requantize import (
     Thresholds,
 )
 from intsim.arithmetic.rounding import Rounding, round_divide, round_real, round_shift
+from intsim.arithmetic.softmax import AnySoftmax, FixedPointSoftmax, FloatSoftmax, TableSoftmax
+from intsim.arithmetic.tables import look_up, table_size
 
 __all__ = [
     "Accumulator",
     "Add",
+    "AnySoftmax",
     "AnyStep",
     "BiasPlace",
     "Bounds",
     "Clamp",
     "Compare",
     "Events",
+    "FixedPointSoftmax",
+    "FloatSoftmax",
     "Interval",
     "Multiply",
     "Overflow",
@@ -48,12 +54,16 @@ __all__ = [
     "Slice",
     "Step",
     "Table",
+    "TableSoftmax",
     "Thresholds",
     "Topology",
     "ZeroPointPlace",
     "accumulate",
     "fit",
+    "fixed_point",
+    "look_up",
     "round_divide",
     "round_real",
     "round_shift",
+    "table_size",
 ]

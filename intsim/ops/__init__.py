@@ -13,12 +13,23 @@ from intsim.ops.conv2d import Conv2d
 from intsim.ops.dense import Dense
 from intsim.ops.depth_to_space import DepthToSpace
 from intsim.ops.depthwise_conv2d import DepthwiseConv2d
+from intsim.ops.dequantize import Dequantize
 from intsim.ops.embedding_lookup import EmbeddingLookup
 from intsim.ops.gather import Gather
+from intsim.ops.hard_swish import HardSwish
+from intsim.ops.l2_normalization import L2Normalization
+from intsim.ops.leaky_relu import LeakyRelu
+from intsim.ops.log_softmax import LogSoftmax
+from intsim.ops.lookup import Lookup
 from intsim.ops.max_pool2d import MaxPool2d
+from intsim.ops.maximum import Maximum
 from intsim.ops.mean import Mean
+from intsim.ops.minimum import Minimum
+from intsim.ops.mul import Mul
 from intsim.ops.pack import Pack
 from intsim.ops.pad import Pad, PadMode
+from intsim.ops.prelu import Prelu
+from intsim.ops.quantize import Quantize
 from intsim.ops.reduce_max import ReduceMax
 from intsim.ops.reduce_min import ReduceMin
 from intsim.ops.requantize import Requantize
@@ -26,8 +37,11 @@ from intsim.ops.reshape import Reshape
 from intsim.ops.resize_bilinear import Between, ResizeBilinear
 from intsim.ops.resize_nearest import ResizeNearest
 from intsim.ops.slice import Slice
+from intsim.ops.softmax import Softmax
 from intsim.ops.space_to_depth import SpaceToDepth
 from intsim.ops.split import Split
+from intsim.ops.squared_difference import SquaredDifference
+from intsim.ops.sub import Sub
 from intsim.ops.sum import Sum
 from intsim.ops.tile import Tile
 from intsim.ops.transpose import Transpose
@@ -49,12 +63,23 @@ OPS: dict[str, type[Op]] = {
         Dense,
         DepthToSpace,
         DepthwiseConv2d,
+        Dequantize,
         EmbeddingLookup,
         Gather,
+        HardSwish,
+        L2Normalization,
+        LeakyRelu,
+        LogSoftmax,
+        Lookup,
         MaxPool2d,
+        Maximum,
         Mean,
+        Minimum,
+        Mul,
         Pack,
         Pad,
+        Prelu,
+        Quantize,
         ReduceMax,
         ReduceMin,
         Requantize,
@@ -62,8 +87,11 @@ OPS: dict[str, type[Op]] = {
         ResizeBilinear,
         ResizeNearest,
         Slice,
+        Softmax,
         SpaceToDepth,
         Split,
+        SquaredDifference,
+        Sub,
         Sum,
         Tile,
         Transpose,
@@ -88,14 +116,25 @@ __all__ = [
     "Dense",
     "DepthToSpace",
     "DepthwiseConv2d",
+    "Dequantize",
     "EmbeddingLookup",
     "Gather",
+    "HardSwish",
+    "L2Normalization",
+    "LeakyRelu",
+    "LogSoftmax",
+    "Lookup",
     "MaxPool2d",
+    "Maximum",
     "Mean",
+    "Minimum",
+    "Mul",
     "Op",
     "Pack",
     "Pad",
     "PadMode",
+    "Prelu",
+    "Quantize",
     "ReduceMax",
     "ReduceMin",
     "Requantize",
@@ -103,8 +142,11 @@ __all__ = [
     "ResizeBilinear",
     "ResizeNearest",
     "Slice",
+    "Softmax",
     "SpaceToDepth",
     "Split",
+    "SquaredDifference",
+    "Sub",
     "Sum",
     "Tile",
     "Transpose",

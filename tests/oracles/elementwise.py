@@ -1,0 +1,105 @@
+"""Oracles of the elementwise ops of two tensors, and of the doors: place by place, in exact fractions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+from tests.oracles.arith import limits, round_float, round_fraction, write
+
+Place = tuple[int, ...]
+_REACH = {"float32": Fraction(2) ** 128, "float64": Fraction(2) ** 1024}
+
+
+def _at(nested: Any, place: Place) -> Any:
+    """An element of nested lists that broadcast to a larger shape, axes matched from the last."""
+    depth, inner = 0, nested
+    while isinstance(inner, list):
+        depth, inner = depth + 1, inner[0]
+    for index in place[len(place) - depth :] if depth else ():
+        nested = nested[index if len(nested) > 1 else 0]
+    return nested
+
+
+def each(shape: Place, value: Callable[[Place], Any]) -> Any:
+    """Nested lists of a shape, `value` of every place in them."""
+    found = {place: value(place) for place in product(*map(range, shape))}
+
+    def part(place: Place) -> Any:
+        if len(place) == len(shape):
+            return found[place]
+        return [part((*place, index)) for index in range(shape[len(place)])]
+
+    return part(())
+
+
+def _common(shapes: list[Place]) -> Place:
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in shapes]
+    return tuple(max(sizes) for sizes in zip(*padded, strict=True))
+
+
+def _binary(function: Callable[[int, int], int]) -> Callable[..., list[Any]]:
+    def oracle(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> list[Any]:
+        def value(place: Place) -> int:
+            exact = function(_at(inputs[0], place), _at(inputs[1], place))
+            return write(exact, fields["register"]) if "register" in fields else exact
+
+        return [each(_common(shapes), value)]
+
+    return oracle
+
+
+def _own(fields: dict[str, Any], name: str, place: Place) -> Any:
+    """A parameter of a door at a place."""
+    values = fields[name]["values"] if name == "scale" else fields[name]
+    if not isinstance(values, list):
+        return values
+    return values[0] if len(values) == 1 else values[place[fields["axis"]]]
+
+
+def _quantize(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> list[Any]:
+    kind, (low, high) = fields["scale"]["type"], limits(fields["format"])
+
+    def value(place: Place) -> int:
+        real = _at(inputs[0], place)
+        if math.isinf(real):
+            return high if real > 0 else low
+        scale = Fraction(_own(fields, "scale", place))
+        if fields["reciprocal"]:
+            quotient = Fraction(real) * round_float(1 / scale, kind)
+        else:
+            quotient = Fraction(real) / scale
+        code = round_fraction(round_float(quotient, kind), fields["rounding"])
+        return sorted((low, code + _own(fields, "zero_point", place), high))[1]
+
+    return [each(shapes[0], value)]
+
+
+def _dequantize(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> list[Any]:
+    kind = f"float{fields['format']['bits']}"
+
+    def value(place: Place) -> float:
+        difference = Fraction(_at(inputs[0], place) - _own(fields, "zero_point", place))
+        scale = Fraction(_own(fields, "scale", place))
+        wide = round_float(round_float(difference, "float64") * scale, "float64")
+        narrow = round_float(wide, kind)
+        if abs(narrow) >= _REACH[kind]:
+            return math.copysign(math.inf, narrow)
+        return math.copysign(float(abs(narrow)), wide)
+
+    return [each(shapes[0], value)]
+
+
+ORACLES = {
+    "dequantize": _dequantize,
+    "maximum": _binary(max),
+    "minimum": _binary(min),
+    "mul": _binary(lambda a, b: a * b),
+    "quantize": _quantize,
+    "squared_difference": _binary(lambda a, b: (a - b) ** 2),
+    "sub": _binary(lambda a, b: a - b),
+}
