@@ -2,10 +2,12 @@
 
 Rules (C), cited by the lowerings
 ---------------------------------
-C1. Types: int8 activations with int8, int4 or int2 weights and an int32 bias; uint8 with uint8 weights
-    and an int32 bias; int16 with int8, int4 or int2 weights and an int64 bias, or an int32 bias which
-    the option quantized_bias_type announces.
-C2. The sum is as wide as the bias; without one it is 64 bits for int16 activations, else 32. It wraps.
+C1. Activations are int8, with int8, int4 or int2 weights; uint8, with uint8 weights; or int16, with
+    int8, int4, int2 or int16 weights. The convolutions take no int2 and no int16 weights.
+C2. The sum wraps. It has 32 bits, and an int32 bias, for 8-bit activations, and for int16 ones where the
+    option quantized_bias_type is int32; in TensorFlow Lite Micro also where the bias is int32, in the
+    optimized FULLY_CONNECTED also where there is none. Otherwise int16 activations have 64 bits and an
+    int64 bias; but with int16 weights the bias is int32 unless the option says int64.
 C3. Weights with several scales are symmetric: their zero points are 0, and run along output channels.
 C4. int16 activations have zero points 0.
 C5. A sum, scaled, stays within 32 bits: what the runtimes do beyond is undefined.
@@ -22,13 +24,13 @@ from intsim_converters.tflite.model import Array
 from intsim_converters.tflite.tensors import TensorView
 
 from intsim.arithmetic import Accumulator, Requantization
-from intsim.arithmetic.dialects import Dialect, ratio_float32_product, ratio_float64
+from intsim.arithmetic.dialects import Dialect, ratio_float32_product
 from intsim.formats import IntFormat
 
 _WEIGHTS = {
     "int8": ("int8", "int4", "int2"),
     "uint8": ("uint8",),
-    "int16": ("int8", "int4", "int2"),
+    "int16": ("int8", "int4", "int2", "int16"),
 }
 _BIAS_SLACK = 0.02  # of an output step per unit of bias, between its scale and the product's
 
@@ -63,9 +65,9 @@ def read_contraction(op: Lowering, channel_axis: int) -> Contraction:
     """
     x, w, y = op.input(0), op.input(1), op.output(0)
     op.require(
-        not x.is_constant and w.dtype in _WEIGHTS.get(x.dtype, ()),
-        f"input and weights must be int8 with int8, int4 or int2, uint8 with uint8, or int16 with int8,"
-        f" int4 or int2, not {x.dtype} with {w.dtype}. [C1]",
+        w.dtype in _WEIGHTS.get(x.dtype, ()),
+        "input and weights must be int8 with int8, int4 or int2, uint8 with uint8, or int16 with int8,"
+        f" int4, int2 or int16, not {x.dtype} with {w.dtype}. [C1]",
     )
     op.require(y.dtype == x.dtype, f"output must be {x.dtype} as the input is, not {y.dtype}. [C1]")
     op.require(w.is_constant, f"weights {w.name!r} must be a constant, not computed. [C1]")
@@ -73,7 +75,7 @@ def read_contraction(op: Lowering, channel_axis: int) -> Contraction:
     if x.dtype == "int16":
         points = (x.zero_point, y.zero_point)
         op.require(points == (0, 0), f"zero points of int16 must be 0, not {points}. [C4]")
-    bits, bias = _read_bias(op, x.dtype, w.shape[channel_axis])
+    bits, bias = _read_bias(op, x, w, w.shape[channel_axis])
     return Contraction(
         x, w, y, bias, _weight_zero_point(op, x, w, channel_axis), Accumulator(IntFormat(bits))
     )
@@ -95,40 +97,50 @@ def _weight_zero_point(op: Lowering, x: TensorView, w: TensorView, channel_axis:
     return 0
 
 
-def _read_bias(op: Lowering, activations: str, channels: int) -> tuple[int, Array]:
-    """Bits of the sum, and the bias; rules C1 and C2."""
+def _read_bias(op: Lowering, x: TensorView, w: TensorView, channels: int) -> tuple[int, Array]:
+    """Bits of the sum, and the bias."""
     announced = op.options.get("quantized_bias_type", "FLOAT32").lower()
-    if not op.has(2):
-        narrow = activations != "int16" or announced == "int32"
-        return 32 if narrow else 64, np.zeros((), np.int64)
-    bias = op.input(2)
-    wanted = "int32"
-    if activations == "int16" and not (announced == "int32" or _is_micro(op, bias.dtype)):
-        wanted = "int64"
+    given = op.input(2) if op.has(2) else None
+    bits, wanted = _widths(op, x, w, announced, given.dtype if given is not None else "")
+    if given is None:
+        return bits, np.zeros((), np.int64)
     op.require(
-        bias.dtype == wanted,
-        f"bias must be {wanted} for {activations} activations and quantized_bias_type {announced},"
-        f" not {bias.dtype}. [C1]",
+        given.dtype == wanted,
+        f"bias must be {wanted} with {x.dtype} input, {w.dtype} weights and quantized_bias_type {announced},"
+        f" not {given.dtype}. [C2]",
     )
-    values = bias.data.reshape(-1)
+    values = given.data.reshape(-1)
     op.require(values.size == channels, f"bias must have {channels} values, not {values.size}. [C1]")
-    if bias.tensor.scales is not None:
-        op.require(not bias.zero_points.any(), "bias must have zero point 0. [C1]")
-    return int(wanted[3:]), values.astype(np.int64)
+    if given.tensor.scales is not None:
+        op.require(not given.zero_points.any(), "bias must have zero point 0. [C1]")
+    return bits, values.astype(np.int64)
 
 
-def _is_micro(op: Lowering, bias: str) -> bool:
-    """TensorFlow Lite Micro goes by the bias's type alone."""
-    return op.dialect == "tflm" and bias == "int32"
+def _widths(op: Lowering, x: TensorView, w: TensorView, announced: str, bias: str) -> tuple[int, str]:
+    """Rule C2: bits of the sum, and the bias's type.
+
+    announced : the option quantized_bias_type
+    bias : the type that the file's bias has; empty where it has none
+    """
+    if x.dtype != "int16":
+        return 32, "int32"
+    if w.dtype == "int16":
+        return 64, "int64" if announced == "int64" else "int32"
+    micro = op.dialect == "tflm" and bias == "int32"
+    optimized = not bias and op.dialect == "xnnpack" and op.name == "FULLY_CONNECTED"
+    if announced == "int32" or micro or (optimized and announced != "int64"):
+        return 32, "int32"
+    return 64, "int64"
 
 
 def scale_ratio(op: Lowering, parts: Contraction, dialect: Dialect, product: bool = False) -> Array:
     """The ratio input * weights / output, one or one per channel, as the runtime forms it.
 
-    product : the per-tensor form, whose product of scales is float32
+    product : fixed-point kernels of one scale multiply input's and weights' scales in float32; the
+        kernels that multiply sums in floating point, and all per-channel ones, go by the dialect
     """
     form = dialect.ratio
-    if form is ratio_float64 and product and parts.w.scales.size == 1:
+    if product and parts.w.scales.size == 1 and dialect.name.startswith("tflite-"):
         form = ratio_float32_product
     with np.errstate(all="ignore"):
         ratio = form([parts.x.scale, parts.w.scales], parts.y.scale)

@@ -1,15 +1,4 @@
-"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: sums of products, then a requantization.
-
-Which arithmetic a sum meets, by dialect (LiteRT 2.3.0; runtimes as in `dialects`):
-
-| dialect         | 32-bit sum                                          | 64-bit sum       |
-|-----------------|-----------------------------------------------------|------------------|
-| litert-ref      | tflite-double; FULLY_CONNECTED litert-ref-fc        | tflite-m64; same |
-| xnnpack         | f32-rne-zp-after where XNNPACK takes it, else the   | as litert-ref    |
-|                 | optimized kernels' tflite-neon                      |                  |
-| tflm            | tflite-double                                       | tflite-m64       |
-| single-rounding | tflite-single                                       | tflite-m64       |
-"""
+"""CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED: sums of products, then a requantization."""
 
 from __future__ import annotations
 
@@ -24,10 +13,10 @@ from intsim_converters.tflite.contraction import (
     scale_ratio,
     window_padding,
 )
+from intsim_converters.tflite.contraction_dialects import dense_dialect, window_dialect
 from intsim_converters.tflite.lowering import Lowering, lowers
 from intsim_converters.tflite.tensors import FORMATS, TensorView
 
-from intsim.arithmetic.dialects import DIALECTS, Dialect
 from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Requantize, Reshape
 
 
@@ -51,7 +40,7 @@ def lower_conv_2d(op: Lowering) -> None:
         accumulator=parts.accumulator,
         **window,
     )
-    _finish(op, parts, op.step(convolution, op.value(0), name="accumulator"), depth == taps)
+    _finish(op, parts, op.step(convolution, op.value(0), name="accumulator"), depth // taps)
 
 
 @lowers("DEPTHWISE_CONV_2D", options="DepthwiseConv2DOptions")
@@ -106,7 +95,7 @@ def lower_fully_connected(op: Lowering) -> None:
         accumulator=parts.accumulator,
     )
     sums = op.step(dense, x, name="accumulator")
-    dialect = _fully_connected_dialect(op, parts)
+    dialect = dense_dialect(op, parts)
     rule = requantization(op, parts, dialect, scale_ratio(op, parts, dialect, product=True))
     if parts.y.sample_shape:
         op.emit(Requantize(rule), sums)
@@ -131,7 +120,8 @@ def _image(op: Lowering, x: TensorView) -> tuple[int, int, int]:
 
 def _window_weights(op: Lowering, parts: Contraction) -> None:
     """What the convolutions ask beyond rules C1 to C4."""
-    op.require(parts.w.dtype != "int2", "weights must be int8, int4 or uint8, not int2. [C1]")
+    taken = ("int8", "int4", "uint8")
+    op.require(parts.w.dtype in taken, f"weights must be int8, int4 or uint8, not {parts.w.dtype}. [C1]")
     if parts.x.dtype == "uint8":
         check_bias_scale(op, parts)
     else:
@@ -149,21 +139,8 @@ def _window(op: Lowering, size: Pair, kernel: Pair) -> dict[str, Any]:
     }
 
 
-def _finish(op: Lowering, parts: Contraction, sums: str, optimized: bool = True) -> None:
+def _finish(op: Lowering, parts: Contraction, sums: str, groups: int = 1) -> None:
     """A convolution's requantization, by the dialect's arithmetic."""
-    dialect = _window_dialect(op, parts, optimized)
+    dialect = window_dialect(op, parts, groups)
     ratio = scale_ratio(op, parts, dialect, product=parts.x.dtype == "uint8")
     op.emit(Requantize(requantization(op, parts, dialect, ratio)), sums)
-
-
-def _window_dialect(op: Lowering, parts: Contraction, optimized: bool) -> Dialect:
-    """optimized : whether the optimized kernels take it (they leave grouped convolutions to the reference)"""
-    if parts.wide:
-        return DIALECTS["tflite-m64"]
-    return op.fixed_point
-
-
-def _fully_connected_dialect(op: Lowering, parts: Contraction) -> Dialect:
-    if op.dialect == "litert-ref":
-        return DIALECTS["litert-ref-fc"]
-    return DIALECTS["tflite-m64"] if parts.wide else op.fixed_point
