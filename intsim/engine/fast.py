@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from dataclasses import replace
 
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.reference import lower_reference
+from intsim.engine.requantizing import lower_requantize
+from intsim.engine.sums import lower_products
+from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op, Requantize
+
+Rule = Callable[[Site], Lowered | str]
+"""Gives a kernel that is exact at a site, or says why there is none."""
+
+RULES: dict[type[Op], Rule] = {
+    Conv2d: lower_products,
+    Dense: lower_products,
+    DepthwiseConv2d: lower_products,
+    Requantize: lower_requantize,
+}
+"""The rule of every op that has kernels."""
 
 
 def lower(site: Site) -> Lowered:
     """The fastest kernel that is exact at this site."""
+    rule = RULES.get(type(site.op))
+    chosen: Lowered | str = f"no kernel for {site.op.name}"
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        chosen = "NUMBA_DISABLE_JIT is set"
+    elif rule is not None:
+        chosen = rule(site)
+    if isinstance(chosen, Lowered):
+        return chosen
     reference = lower_reference(site)
-    return replace(reference, reason=f"no kernel for {site.op.name}; {reference.reason}")
+    return replace(reference, reason=f"{chosen}; {reference.reason}")

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from intsim.arithmetic import Bounds, Events
+from intsim.arithmetic import Bounds, Events, Interval
+from intsim.bounds import NetworkBounds
 from intsim.formats import TensorSpec
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
@@ -35,7 +36,10 @@ class Site:
     node: Node
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    ranges: tuple[Interval, ...]
+    """What the inputs can be."""
     bounds: Bounds
+    """What the outputs, and every value on the way, can be."""
     counted: bool
     """Whether overflow events are asked for."""
 
@@ -55,12 +59,14 @@ class Lowered:
     """Bytes per sample that the call needs beside its inputs and outputs."""
 
 
-def site_of(network: Network, node: Node, bounds: Bounds, counted: bool) -> Site:
+def site_of(network: Network, node: Node, bounds: NetworkBounds, counted: bool) -> Site:
     """The site of one node."""
+    real = Interval(0, 0)
     return Site(
         node,
         tuple(network.specs[name] for name in node.inputs),
         tuple(network.specs[name] for name in node.outputs),
-        bounds,
+        tuple(bounds.tensors.get(name, real) for name in node.inputs),
+        bounds.nodes[node.name],
         counted and accumulator_of(node.op) is not None,
     )

@@ -133,7 +133,7 @@ def plan(
     last = _last_reader(network)
     nodes = []
     for index, node in enumerate(network.nodes):
-        site = site_of(network, node, bounds.nodes[node.name], events)
+        site = site_of(network, node, bounds, events)
         freed = [name for name in {*node.inputs, *node.outputs} if last[name] == index]
         nodes.append(PlannedNode(node, lower(site), tuple(sorted(freed))))
     return Plan(network, engine, events, bounds, tuple(nodes))

@@ -1,0 +1,49 @@
+"""Work split over threads by rows: which thread does what never changes a byte."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+
+def split(total: int, threads: int, least: int = 1) -> list[tuple[int, int]]:
+    """Ranges that cover 0 to `total`, one per thread, none shorter than `least` if there are several.
+
+    Examples
+    --------
+    >>> split(10, 3), split(10, 3, least=4), split(0, 3)
+    ([(0, 4), (4, 7), (7, 10)], [(0, 5), (5, 10)], [])
+    """
+    count = min(threads, max(1, total // least), total)
+    if count <= 0:
+        return []
+    size, rest = divmod(total, count)
+    ends = [0]
+    for part in range(count):
+        ends.append(ends[-1] + size + (part < rest))
+    return list(itertools.pairwise(ends))
+
+
+def run_parts(work: Callable[[int, int], None], total: int, threads: int, least: int = 1) -> None:
+    """Call `work(begin, end)` for every range, at once."""
+    parts = split(total, threads, least)
+    if len(parts) <= 1:
+        for begin, end in parts:
+            work(begin, end)
+        return
+    first, *others = parts
+    waiting = [_pool(threads, os.getpid()).submit(work, begin, end) for begin, end in others]
+    try:
+        work(*first)
+    finally:
+        for entry in waiting:
+            entry.result()
+
+
+@functools.cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Idle threads kept for the next node; a forked process makes its own."""
+    return ThreadPoolExecutor(max_workers=threads - 1, thread_name_prefix="intsim")

@@ -1,0 +1,229 @@
+"""The requantization program against the reference, and its float steps against IEEE arithmetic."""
+
+from fractions import Fraction
+
+import numba
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from intsim import plan, run
+from intsim.arithmetic import (
+    Add,
+    Clamp,
+    Multiply,
+    Overflow,
+    Register,
+    Requantization,
+    Rounding,
+    Scale,
+    ShiftLeft,
+    ShiftRight,
+    Table,
+    round_shift,
+)
+from intsim.arithmetic.dialects import DIALECTS
+from intsim.errors import OverflowTrap, SpecError
+from intsim.formats import IntFormat, TensorSpec
+from intsim.kernels import program, steps
+from intsim.ops import Requantize
+from intsim.testing import Case, network_of
+from intsim.testing.strategies import formats, requantizations, tensors
+
+SHIFTS = [rounding for rounding in Rounding if rounding is not Rounding.STOCHASTIC]
+
+
+def outcome(network, x, engine, **options):
+    try:
+        return run(network, x, engine=engine, **options).output.tolist()
+    except OverflowTrap as trap:
+        return str(trap)
+
+
+INT32 = IntFormat(32)
+
+
+def network(rule, shape, format=INT32):
+    return network_of(Case(Requantize(requantization=rule), (TensorSpec(shape, format),), ()))
+
+
+@given(st.data())
+def test_drawn_requantizations(data):
+    format = data.draw(formats(2, 32))
+    channels = data.draw(st.sampled_from([1, 2, 3, 5]))
+    rule = data.draw(requantizations(channels, trap=True, input_bits=format.bits))
+    made = network(rule, (2, channels), format)
+    x = data.draw(tensors(TensorSpec((2, channels), format)))
+    expected = outcome(made, x, "reference")
+    assert outcome(made, x, "fast", threads=data.draw(st.integers(1, 2))) == expected
+
+
+def test_a_program_needs_no_more_than_the_kernels_know():
+    assert [getattr(steps, name) for name in program.CODES] == list(range(len(program.CODES)))
+    assert [getattr(steps, rounding.name) for rounding in program.ROUNDINGS] == list(range(len(SHIFTS)))
+    assert list(program.ROUNDINGS) == SHIFTS
+
+
+def fast(rule, values):
+    """The codes of a list of values, by a plan that is checked to be the kernel's."""
+    made = plan(network(rule, (1,)))
+    assert made.nodes[0].kernel == "requantize int64"
+    return made.run(np.array(values, dtype=object).astype(np.int64)[:, None]).output[:, 0].tolist()
+
+
+@pytest.mark.parametrize("rounding", SHIFTS)
+def test_every_right_shift_of_every_small_value(rounding):
+    values = np.arange(-300, 301)
+    for bits in range(11):
+        rule = Requantization((ShiftRight(bits=bits, rounding=rounding),), IntFormat(32))
+        assert fast(rule, values) == round_shift(values, bits, rounding).tolist()
+
+
+@pytest.mark.parametrize("rounding", SHIFTS)
+@pytest.mark.parametrize("bits", [31, 61, 62])
+def test_right_shifts_of_large_values(rounding, bits):
+    rule = Requantization(
+        (Multiply(multipliers=2**30 - 1), ShiftRight(bits=bits, rounding=rounding)), IntFormat(40)
+    )
+    near = [2**31 - 1, -(2**31), 2**30, -(2**30), 2**30 + 1, -(2**30) - 1, 0, 1, -1]
+    expected = [int(round_shift(value * (2**30 - 1), bits, rounding)) for value in near]
+    assert fast(rule, near) == expected
+
+
+def test_values_that_leave_no_room_to_round_are_left_to_the_reference():
+    rule = Requantization((ShiftRight(bits=62, rounding=Rounding.HALF_UP),), IntFormat(8))
+    made = plan(network(rule, (1,), IntFormat(64)))
+    assert made.nodes[0].kernel == "reference int64"
+    assert "before a right shift leaves int64 no room to round" in made.nodes[0].reason
+    top = np.array([[2**63 - 1], [-(2**63)], [3 * 2**61], [3 * 2**61 - 1]])
+    assert made.run(top).output[:, 0].tolist() == [2, -2, 2, 1]
+    rule = Requantization((ShiftLeft(bits=40),), IntFormat(8))
+    made = plan(network(rule, (1,)))
+    assert "beyond int64; " in made.nodes[0].reason
+    assert made.run(np.array([[-1], [0], [1]])).output[:, 0].tolist() == [-128, 0, 127]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rounding", SHIFTS)
+def test_float_ties_and_their_neighbours(rounding, dtype):
+    values = np.arange(-300, 301)
+    for factor in (
+        0.5,
+        0.25,
+        0.125,
+        np.nextafter(dtype(0.5), dtype(1)),
+        np.nextafter(dtype(0.5), dtype(0)),
+        -0.5,
+    ):
+        rule = Requantization((Scale(factors=dtype(factor), rounding=rounding),), INT32)
+        exact = [Fraction(float(dtype(value) * dtype(factor))) for value in values.tolist()]
+        scaled = [int(value * 2**80) for value in exact]
+        assert fast(rule, values) == [round_shift(value, 80, rounding) for value in scaled]
+
+
+def once(value, bits):
+    """A Fraction rounded to the nearest float of a precision, ties to even: what one IEEE operation gives."""
+    if value == 0:
+        return Fraction(0)
+    exponent = 0
+    while abs(value) >= 2 ** (exponent + bits):
+        exponent += 1
+    while abs(value) < 2 ** (exponent + bits - 1):
+        exponent -= 1
+    return round(value / Fraction(2) ** exponent) * Fraction(2) ** exponent
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [(np.float32, 24), (np.float64, 53)])
+def test_every_operation_is_rounded_on_its_own(dtype, bits):
+    """Where the product's rounding decides, a fused multiply-add gives another integer."""
+    values = np.concatenate([np.arange(3, 400, 2), [2**31 - 1, -(2**31), 2**24 + 1, -(2**24) - 1]])
+    factors = (dtype(0.5) / values.astype(dtype)).astype(dtype)
+    before, after = dtype(0.25), dtype(-0.5)
+    for use in ({"after": after}, {"before": before, "after": after}, {"before": before}, {}):
+        rule = Requantization((Scale(factors=factors, rounding=Rounding.FLOOR, **use),), IntFormat(32))
+        expected, fused = [], []
+        for value, factor in zip(values.tolist(), factors.tolist(), strict=True):
+            start = once(Fraction(value), bits)
+            if "before" in use:
+                start = once(start + Fraction(float(before)), bits)
+            product = start * Fraction(factor)
+            last = Fraction(float(after)) if "after" in use else Fraction(0)
+            expected.append(once(once(product, bits) + last, bits).__floor__())
+            fused.append(once(product + last, bits).__floor__())
+        made = plan(network(rule, (values.size,)))
+        assert made.nodes[0].kernel == "requantize int64"
+        assert made.run(values[None]).output[0].tolist() == expected
+        assert expected != fused or use != {"after": after}
+
+
+def test_no_fused_instruction_is_in_the_code():
+    signature = numba.types.void(numba.int64[::1], numba.float32[:, ::1], numba.int64[::1])
+    fresh = numba.njit(signature, nogil=True, fastmath=False, error_model="numpy")(steps.scale.py_func)
+    (text,) = fresh.inspect_asm().values()
+    assert "mul" in text
+    assert "fmadd" not in text
+    assert "fmla" not in text
+
+
+@pytest.mark.parametrize("name", [name for name in DIALECTS if "m64" not in name])
+@pytest.mark.parametrize("format", [IntFormat(8), IntFormat(8, signed=False), IntFormat(16)])
+def test_dialects_at_every_step_of_a_sweep(name, format):
+    rng = np.random.default_rng(5)
+    ratios = np.concatenate([rng.uniform(1e-6, 1, 5), [0.5, 2**-9, 0.999999]])
+    rule = DIALECTS[name].requantization(ratios, zero_point=3, format=format)
+    values = np.concatenate([rng.integers(-(2**31), 2**31, (500, 8)), rng.integers(-3000, 3000, (1500, 8))])
+    values[0], values[1], values[2] = 2**31 - 1, -(2**31), 0
+    made = plan(network(rule, (8,)))
+    assert made.nodes[0].kernel == "requantize int64"
+    assert made.run(values).output.tolist() == rule.apply(values).tolist()
+
+
+@pytest.mark.parametrize("channels", [1, 3, 255, 256, 257, 600])
+def test_channels_meet_their_own_parameters_in_every_row(channels):
+    rng = np.random.default_rng(channels)
+    rule = Requantization(
+        (
+            Add(values=rng.integers(-9, 9, channels)),
+            Multiply(multipliers=rng.integers(-99, 99, channels)),
+            ShiftRight(bits=rng.integers(0, 5, channels), rounding=Rounding.HALF_EVEN),
+            Clamp(lo=-rng.integers(0, 200, channels), hi=200),
+        ),
+        IntFormat(9),
+    )
+    x = rng.integers(-100, 100, (7, 70_000 // (7 * channels), channels))
+    made = network(rule, x.shape[1:], IntFormat(8))
+    for threads in (1, 2, 3):
+        assert run(made, x, threads=threads).output.tolist() == rule.apply(x).tolist()
+
+
+def test_registers_between_the_steps():
+    rule = Requantization(
+        (
+            Multiply(multipliers=3, into=Register(IntFormat(8), Overflow.WRAP)),
+            ShiftLeft(bits=1, into=Register(IntFormat(7), Overflow.SATURATE)),
+            Add(values=1, into=Register(IntFormat(7, signed=False), Overflow.WRAP)),
+        ),
+        IntFormat(6),
+        Overflow.SATURATE,
+    )
+    values = np.arange(-300, 301)
+    assert fast(rule, values) == rule.apply(values).tolist()
+    assert fast(Requantization((), IntFormat(64, signed=False), Overflow.WRAP), [-1]) == [2**64 - 1]
+
+
+def test_a_trap_says_what_the_reference_says():
+    rule = Requantization((Add(values=100, into=Register(IntFormat(8), Overflow.TRAP)),), IntFormat(8))
+    made = network(rule, (3,))
+    x = np.array([[0, 1, 2], [27, 28, 500]])
+    message = (
+        "node: sample 1: register must hold int8 (-128 to 127), not 128 at (0, 1): 2 of 3 values do not fit"
+    )
+    assert outcome(made, x, "fast") == outcome(made, x, "reference") == message
+    assert outcome(made, x[:1], "fast") == [[100, 101, 102]]
+
+
+def test_a_table_that_is_too_short_is_refused_when_the_plan_is_made():
+    rule = Requantization((Clamp(lo=0, hi=3), Table(entries=[5, 6, 7])), IntFormat(8))
+    with pytest.raises(SpecError, match=r"^node: table holds 0 to 2, not \[0, 3\]$"):
+        plan(network(rule, (1,)))
