@@ -190,8 +190,9 @@ NETWORKS: dict[str, Callable[[Parameters, np.ndarray], bytes]] = {
 
 def make(name: str) -> dict[str, bytes]:
     """Every file of one network, by file name."""
-    from intsim.storage import save
     from intsim_converters.tflite import CONVERTER
+
+    from intsim.storage import save
 
     digits = load_digits()
     images = digits.images[..., None] / 16

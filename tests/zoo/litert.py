@@ -40,8 +40,9 @@ class RuntimeRefused(RuntimeError):  # noqa: N818
         self.stage = stage
 
 
-def _keys(names: Sequence[str]) -> list[str]:
-    """One key per tensor; see the module's docstring."""
+def tensor_keys(model: bytes) -> list[str]:
+    """One key per tensor of the graph, by index; see the module's docstring."""
+    names = _tensor_names(model)
     count = Counter(names)
     taken = {name for name in names if name and count[name] == 1}
     keys = []
@@ -101,7 +102,7 @@ class Session:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise RuntimeRefused("allocate", str(error)) from error
-        self.keys = _keys(_tensor_names(model))
+        self.keys = tensor_keys(model)
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
         self.input_keys = [self.keys[detail["index"]] for detail in self._inputs]

@@ -1,0 +1,63 @@
+"""Run .tflite models on TensorFlow Lite Micro, whose integers the dialect ``tflm`` has to reproduce.
+
+Keys of a result are those of `tests.zoo.litert`. The runtime writes why it refuses a model to the process's
+stderr; it is left there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from tflite_micro import runtime
+
+from tests.zoo.litert import RuntimeRefused, tensor_keys
+
+_ARENA = 1 << 21  # bytes; a model too large for it ends the process
+
+
+class Session:
+    """A model loaded once, for many runs.
+
+    Attributes
+    ----------
+    keys : the key of each tensor of the graph, by index
+    input_keys, output_keys : the keys of the graph's inputs and outputs, in their order
+
+    Raises
+    ------
+    RuntimeRefused
+        The runtime will not load the model or prepare its operators.
+    """
+
+    def __init__(self, model: bytes, arena: int = _ARENA) -> None:
+        try:
+            self._interpreter = runtime.Interpreter.from_bytes(
+                model,
+                arena_size=arena,
+                intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,  # spelled so
+            )
+        except RuntimeError as error:
+            raise RuntimeRefused("load", str(error)) from error
+        self.keys = tensor_keys(model)
+        graph = schema.Model.GetRootAs(model).Subgraphs(0)
+        self.input_keys = [self.keys[graph.Inputs(i)] for i in range(graph.InputsLength())]
+        self.output_keys = [self.keys[graph.Outputs(i)] for i in range(graph.OutputsLength())]
+
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Run the model once.
+
+        Returns
+        -------
+        key -> value of every tensor of the graph
+        """
+        for place, key in enumerate(self.input_keys):
+            self._interpreter.set_input(inputs[key], place)
+        try:
+            self._interpreter.invoke()
+        except RuntimeError as error:
+            raise RuntimeRefused("invoke", str(error)) from error
+        found = (self._interpreter.GetTensor(index, 0) for index in range(len(self.keys)))
+        return {key: np.array(tensor["tensor_data"]) for key, tensor in zip(self.keys, found, strict=True)}
