@@ -66,6 +66,8 @@ def convert_model(model: Model, dialect: str) -> Network:
         _outputs(target)
     except Refused:
         pass
+    except SpecError as error:
+        target.findings.extend(error.findings)
     if target.findings:
         raise _failure(model, target.findings)
     try:

@@ -71,8 +71,10 @@ class CheckedTable(Table):  # type: ignore[misc]
         return super().Get(flags, off)
 
     def Indirect(self, off: int) -> int:  # noqa: N802
-        """Where an offset points."""
-        return int(off + self.Get(types.UOffsetTFlags, off))
+        """Where an offset points; a number must be there, at the least."""
+        place = int(off + self.Get(types.UOffsetTFlags, off))
+        self.budget.span(place, _HEADER, "a part")
+        return place
 
     def String(self, off: int) -> bytes:  # noqa: N802
         """A text, which a zero byte must follow."""
