@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from intsim.engine.lowered import Lowered, Site, Work
-from intsim.errors import Finding, OverflowTrap
+from intsim.errors import Finding, InputError, OverflowTrap
 from intsim.formats import IntFormat, TensorSpec
 from intsim.record import Array
 
@@ -31,7 +31,7 @@ def _lowered(site: Site, kernel: str, reason: str, kind: np.dtype[np.generic]) -
         wide = (_widen(spec, x, kind) for spec, x in zip(site.inputs, inputs, strict=True))
         try:
             results = site.op.reference(*wide, events=work.events)
-        except OverflowTrap as error:
+        except (OverflowTrap, InputError) as error:
             raise error.at(site.node.name) from None
         return tuple(
             _narrow(site.node.name, spec, result) for spec, result in zip(site.outputs, results, strict=True)

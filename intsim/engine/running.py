@@ -4,7 +4,7 @@ Rules
 -----
 E1. Outputs, trace and event counts do not depend on the chunk, on the number of threads, or on which
     other samples are in the batch.
-E2. A trap names the first sample that traps, and in it the first node.
+E2. A trap, or a value that a door refuses, names the first such sample, and in it the first node.
 E3. A traced tensor is given as it is held: in its format's storage.
 """
 
@@ -123,8 +123,8 @@ def _chunks(
         counts = _no_events(plan)
         try:
             held = execute(plan, given, traced, counts, threads)
-        except OverflowTrap as trap:
-            raise _first_trap(plan, given, begin, threads) or trap from None
+        except (OverflowTrap, InputError) as error:
+            raise _first_refusal(plan, given, begin, threads) or error from None
         if progress is not None:
             progress(end, batch)
         yield _result(plan, held, traced, counts, end - begin)
@@ -201,18 +201,18 @@ def select(network: Network, patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name in network.specs if name in chosen)
 
 
-def _first_trap(plan: Plan, given: Mapping[str, Array], begin: int, threads: int) -> OverflowTrap | None:
+def _first_refusal(
+    plan: Plan, given: Mapping[str, Array], begin: int, threads: int
+) -> OverflowTrap | InputError | None:
     """Rule E2, sample by sample."""
     batch = next(iter(given.values())).shape[0]
     for sample in range(batch):
         alone = {name: values[sample : sample + 1] for name, values in given.items()}
         try:
             execute(plan, alone, (), _no_events(plan), threads)
-        except OverflowTrap as trap:
-            return OverflowTrap(
-                Finding(finding.where, f"sample {begin + sample}: {finding.what}")
-                for finding in trap.findings
-            )
+        except (OverflowTrap, InputError) as error:
+            said = f"sample {begin + sample}: "
+            return type(error)(Finding(finding.where, said + finding.what) for finding in error.findings)
     return None
 
 

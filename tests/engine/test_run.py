@@ -14,7 +14,10 @@ from intsim.ops import Add, Clamp, Dense, Requantize
 ENGINES = ["fast", "reference", "exact", "crosscheck", "crosscheck:fast,exact"]
 
 
-def small(accumulator=Accumulator()):
+WIDE = Accumulator()
+
+
+def small(accumulator=WIDE):
     """x (4) -> dense 3 -> requantize -> relu; and y (3) is added to it."""
     b = NetworkBuilder()
     x = b.input("x", (4,), IntFormat(8))
