@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic.requantize import Add, AnyStep, Clamp, Requantization
+from intsim.errors import SpecError
 from intsim.formats import IntFormat
 from intsim.record import Array
 
@@ -68,8 +69,9 @@ class Dialect:
         lo: Any = None,
         hi: Any = None,
         format: IntFormat = IntFormat(8),  # noqa: B008 - frozen
+        bias: Any = None,
     ) -> Requantization:
-        """The steps from a sum to a code: by `ratio`, then the zero point, then the limits.
+        """The steps from a sum to a code: by `ratio`, with the zero point, then the limits.
 
         Parameters
         ----------
@@ -77,7 +79,37 @@ class Dialect:
         zero_point : of the output
         lo, hi : limits of an activation; the format's own where absent
         format : of the code
+        bias : a real bias in units of the sum, for the dialects that add one in float
+
+        Raises
+        ------
+        SpecError
+            A ratio or a bias that the dialect has no steps for.
         """
         limits = Clamp(lo=format.min if lo is None else lo, hi=format.max if hi is None else hi)
-        offset = (Add(values=zero_point),) if np.any(np.asarray(zero_point) != 0) else ()
-        return Requantization((*self.steps(np.atleast_1d(ratio)), *offset, limits), format)
+        steps = self.steps(np.atleast_1d(np.asarray(ratio, np.float64)))
+        if bias is not None:
+            steps = self.biased(steps, bias)
+        return Requantization((*self.offset(steps, zero_point), limits), format)
+
+    def offset(self, steps: tuple[AnyStep, ...], zero_point: Any) -> tuple[AnyStep, ...]:
+        """The steps with the zero point at its place: after them all."""
+        return (*steps, Add(values=zero_point)) if np.any(np.asarray(zero_point) != 0) else steps
+
+    def biased(self, steps: tuple[AnyStep, ...], bias: Any) -> tuple[AnyStep, ...]:
+        """The steps with a real bias at its place; most dialects have none."""
+        raise SpecError(f"{self.name} takes no real bias: add an integer bias to the sum")
+
+
+def positive_ratios(ratios: Array, dialect: str) -> Array:
+    """The ratios, each finite and above 0.
+
+    Raises
+    ------
+    SpecError
+        One is not.
+    """
+    wrong = ~(np.isfinite(ratios) & (ratios > 0))
+    if wrong.any():
+        raise SpecError(f"ratio of scales must be positive and finite for {dialect}, not {ratios[wrong][0]}")
+    return ratios

@@ -73,40 +73,44 @@ def quantize_multipliers(ratios: Array, single_rounding: bool = False) -> tuple[
     return np.array([m for m, _ in pairs]), np.array([s for _, s in pairs])
 
 
-def _high_multiply(ratios: Array) -> tuple[list[AnyStep], Array]:
+def _high_multiply(multipliers: Array, shifts: Array) -> list[AnyStep]:
     """The left shift and the doubling high product that double rounding begins with."""
-    multipliers, shifts = quantize_multipliers(ratios)
-    left, right = np.maximum(shifts, 0), np.maximum(-shifts, 0)
+    left = np.maximum(shifts, 0)
     steps: list[AnyStep] = []
     if left.any():
         steps.append(ShiftLeft(bits=left, into=_INT32))
-    steps += [Multiply(multipliers=multipliers), ShiftRight(bits=31, rounding=Rounding.HALF_UP)]
-    return steps, right
+    return [*steps, Multiply(multipliers=multipliers), ShiftRight(bits=31, rounding=Rounding.HALF_UP)]
+
+
+def double_rounding_by(
+    multipliers: Array, shifts: Array, second: Rounding = Rounding.HALF_AWAY
+) -> tuple[AnyStep, ...]:
+    """High product rounded half up, then a right shift with the `second` rounding; by integers."""
+    right = np.maximum(-shifts, 0)
+    steps = _high_multiply(multipliers, shifts)
+    if right.any():
+        steps.append(ShiftRight(bits=right, rounding=second))
+    return tuple(steps)
+
+
+def single_rounding_by(multipliers: Array, shifts: Array) -> tuple[AnyStep, ...]:
+    """One product, one right shift rounded half up; by integers."""
+    return Multiply(multipliers=multipliers), ShiftRight(bits=31 - shifts, rounding=Rounding.HALF_UP)
 
 
 def double_rounding(ratios: Array) -> tuple[AnyStep, ...]:
     """High product rounded half up, then a right shift rounded half away from zero."""
-    steps, right = _high_multiply(ratios)
-    if right.any():
-        steps.append(ShiftRight(bits=right, rounding=Rounding.HALF_AWAY))
-    return tuple(steps)
+    return double_rounding_by(*quantize_multipliers(ratios))
 
 
 def neon_rounding(ratios: Array) -> tuple[AnyStep, ...]:
     """High product rounded half up, then a right shift rounded half up."""
-    steps, right = _high_multiply(ratios)
-    if right.any():
-        steps.append(ShiftRight(bits=right, rounding=Rounding.HALF_UP))
-    return tuple(steps)
+    return double_rounding_by(*quantize_multipliers(ratios), second=Rounding.HALF_UP)
 
 
 def single_rounding(ratios: Array) -> tuple[AnyStep, ...]:
     """One product, one right shift rounded half up."""
-    multipliers, shifts = quantize_multipliers(ratios, single_rounding=True)
-    return (
-        Multiply(multipliers=multipliers),
-        ShiftRight(bits=31 - shifts, rounding=Rounding.HALF_UP),
-    )
+    return single_rounding_by(*quantize_multipliers(ratios, single_rounding=True))
 
 
 def reduced_multiplier(ratios: Array) -> tuple[AnyStep, ...]:
