@@ -4,7 +4,18 @@ A lowering for one more family of operators: see the recipe in `lowering`, write
 and import it here.
 """
 
-from intsim_converters.tflite import lower_contraction
+from intsim_converters.tflite import (
+    lower_arguments,
+    lower_batch_matmul,
+    lower_contraction,
+    lower_joining,
+    lower_movement,
+    lower_pooling,
+    lower_reduce,
+    lower_resize,
+    lower_slicing,
+    lower_transpose_conv,
+)
 from intsim_converters.tflite.batch import (
     BatchLayout,
     batch_layout,
@@ -14,7 +25,18 @@ from intsim_converters.tflite.batch import (
 from intsim_converters.tflite.convert import CONVERTER, TfliteConverter
 from intsim_converters.tflite.reader import read_model
 
-LOWERED = (lower_contraction,)
+LOWERED = (
+    lower_arguments,
+    lower_batch_matmul,
+    lower_contraction,
+    lower_joining,
+    lower_movement,
+    lower_pooling,
+    lower_reduce,
+    lower_resize,
+    lower_slicing,
+    lower_transpose_conv,
+)
 """The modules that register lowerings, by being imported."""
 
 __all__ = [

@@ -60,6 +60,8 @@ def _pad(op: Lowering, value: int, mode: PadMode) -> None:
 @lowers("TRANSPOSE")
 def lower_transpose(op: Lowering) -> None:
     x = op.input(0)
+    kind = op.input(1).dtype
+    op.require(kind == "int32", f"permutation must be int32, which is all the runtime reads, not {kind}")
     order = [axis_of(op, axis, x.rank) for axis in op.ints(1)]
     op.require(sorted(order) == list(range(x.rank)), f"permutation must name {x.rank} axes once, not {order}")
     given = operands(op, [0], keeps_batch=order[:1] == [0])
@@ -105,12 +107,15 @@ def lower_reshape(op: Lowering) -> None:
 
 
 def _reshaped(op: Lowering, x: TensorView) -> tuple[int, ...]:
-    """The stated shape, one size of which may be left to be found (-1)."""
-    if op.has(1):
+    """The stated shape, one size of which may be left to be found (-1).
+
+    The runtime reads it from a list of int32, and from the options where the operand is anything else.
+    """
+    if op.has(1) and op.input(1).rank == 1 and op.input(1).dtype == "int32":
         shape = list(op.ints(1))
     else:
-        op.require("new_shape" in op.options, "shape must be given")
-        shape = [int(size) for size in op.options.new_shape]
+        op.require(op.options.get("new_shape") is not None, "shape must be given")
+        shape = list(op.options.new_shape)
         if shape == [0]:  # how old files write the shape of a scalar
             shape = []
     if shape.count(-1) == 1:
@@ -121,7 +126,7 @@ def _reshaped(op: Lowering, x: TensorView) -> tuple[int, ...]:
 
 
 def _squeezed(op: Lowering, x: TensorView) -> tuple[int, ...]:
-    given = [int(axis) for axis in op.options.squeeze_dims] if "squeeze_dims" in op.options else []
+    given = op.options.get("squeeze_dims") or ()
     axes = {axis_of(op, axis, x.rank) for axis in given}
     op.require(all(x.shape[axis] == 1 for axis in axes), f"squeezed axes of {x.shape} must be 1, not {given}")
     dropped = axes if given else {axis for axis, size in enumerate(x.shape) if size == 1}

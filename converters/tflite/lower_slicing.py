@@ -46,7 +46,9 @@ def lower_strided_slice(op: Lowering) -> None:
     kinds = _entry_kinds(op)
     open_axes = x.rank - sum(kind in ("run", "place") for kind in kinds)
     op.require(open_axes >= 0, f"begin must have at most {x.rank} entries for axes, not more")
-    if "ellipsis" not in kinds:
+    if "ellipsis" in kinds:  # the runtime lets it swallow the next entry
+        op.require(open_axes > 0, "ellipsis must stand for at least one axis")
+    else:
         kinds.append("ellipsis")
     runs: list[Run] = []
     shape: list[int] = []
@@ -71,6 +73,7 @@ def _entry_kinds(op: Lowering) -> list[str]:
     begin, end, stride = op.ints(1), op.ints(2), op.ints(3)
     equal = len(begin) == len(end) == len(stride)
     op.require(equal, f"begin, end and strides must have one length, not {begin}, {end}, {stride}")
+    op.require(not masks.get("offset"), "offset must be false; the runtime does not check such ends")
     op.require(0 not in stride, f"strides must not be 0, not {stride}")
     kinds = []
     for i in range(len(begin)):
@@ -95,8 +98,6 @@ def _place(op: Lowering, i: int, extent: int) -> Run:
 
 def _run(op: Lowering, i: int, extent: int) -> Run:
     begin, end, stride = op.ints(1)[i], op.ints(2)[i], op.ints(3)[i]
-    if "offset" in op.options and op.options.offset:
-        end += begin
     first = None if op.options.begin_mask >> i & 1 else begin
     last = None if op.options.end_mask >> i & 1 else end
     places = range(extent)[first:last:stride]
@@ -123,7 +124,7 @@ def lower_gather(op: Lowering) -> None:
     x, indices = op.input(0), op.input(1)
     op.require(indices.dtype in ("int32", "int64", "int16"), f"indices must be integers, not {indices.dtype}")
     axis = axis_of(op, op.options.axis, x.rank)
-    shared = op.options.batch_dims if "batch_dims" in op.options else 0
+    shared = op.options.get("batch_dims", 0)
     op.require(
         shared in (0, 1) and shared <= axis, f"batch_dims must be 0 or 1 and at most axis, not {shared}"
     )
