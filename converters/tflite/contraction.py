@@ -3,7 +3,8 @@
 Rules (C), cited by the lowerings
 ---------------------------------
 C1. Activations are int8, with int8, int4 or int2 weights; uint8, with uint8 weights; or int16, with
-    int8, int4, int2 or int16 weights. The convolutions take no int2 and no int16 weights.
+    int8, int4, int2 or int16 weights. The convolutions take no int2 and no int16 weights. TensorFlow Lite
+    Micro takes int8 with int8 or int4 weights (FULLY_CONNECTED only with one scale), and int16 with int8.
 C2. The sum wraps. It has 32 bits, and an int32 bias, for 8-bit activations, and for int16 ones where the
     option quantized_bias_type is int32; in TensorFlow Lite Micro also where the bias is int32, in the
     optimized FULLY_CONNECTED also where there is none. Otherwise int16 activations have 64 bits and an
@@ -32,6 +33,7 @@ _WEIGHTS = {
     "uint8": ("uint8",),
     "int16": ("int8", "int4", "int2", "int16"),
 }
+_MICRO = {"int8": ("int8", "int4"), "int16": ("int8",)}
 _BIAS_SLACK = 0.02  # of an output step per unit of bias, between its scale and the product's
 
 Pair = tuple[int, int]
@@ -64,11 +66,7 @@ def read_contraction(op: Lowering, channel_axis: int) -> Contraction:
     channel_axis : the weights' axis of output channels
     """
     x, w, y = op.input(0), op.input(1), op.output(0)
-    op.require(
-        w.dtype in _WEIGHTS.get(x.dtype, ()),
-        "input and weights must be int8 with int8, int4 or int2, uint8 with uint8, or int16 with int8,"
-        f" int4, int2 or int16, not {x.dtype} with {w.dtype}. [C1]",
-    )
+    _check_types(op, x, w)
     op.require(y.dtype == x.dtype, f"output must be {x.dtype} as the input is, not {y.dtype}. [C1]")
     op.require(w.is_constant, f"weights {w.name!r} must be a constant, not computed. [C1]")
     op.require(y.scale > 0, "output's scale must be positive")
@@ -79,6 +77,18 @@ def read_contraction(op: Lowering, channel_axis: int) -> Contraction:
     return Contraction(
         x, w, y, bias, _weight_zero_point(op, x, w, channel_axis), Accumulator(IntFormat(bits))
     )
+
+
+def _check_types(op: Lowering, x: TensorView, w: TensorView) -> None:
+    """Rule C1."""
+    known = _MICRO if op.dialect == "tflm" else _WEIGHTS
+    pairs = "; ".join(f"{activation} with {' or '.join(found)}" for activation, found in known.items())
+    op.require(
+        w.dtype in known.get(x.dtype, ()),
+        f"input and weights must be {pairs}; not {x.dtype} with {w.dtype}. [C1]",
+    )
+    packed = op.dialect == "tflm" and op.name == "FULLY_CONNECTED" and w.dtype == "int4"
+    op.require(not packed or w.scales.size == 1, "int4 weights must have one scale in this dialect. [C1]")
 
 
 def _weight_zero_point(op: Lowering, x: TensorView, w: TensorView, channel_axis: int) -> int:

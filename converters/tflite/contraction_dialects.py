@@ -1,19 +1,20 @@
 """Which arithmetic the sums of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED meet, by dialect.
 
-| dialect         | 32-bit sum                                      | 64-bit sum                       |
-|-----------------|-------------------------------------------------|----------------------------------|
-| litert-ref      | tflite-double; FULLY_CONNECTED: litert-ref-fc   | tflite-m64; FULLY_CONNECTED same |
-| tflm            | tflite-double                                   | tflite-m64                       |
-| single-rounding | tflite-single                                   | tflite-m64                       |
-| xnnpack         | rules X1 to X4                                  | X4                               |
+| dialect         | 32-bit sum                                    | 64-bit sum                                |
+|-----------------|-----------------------------------------------|-------------------------------------------|
+| litert-ref      | tflite-double; FULLY_CONNECTED: litert-ref-fc | tflite-m64; FULLY_CONNECTED:              |
+|                 |                                               | litert-ref-fc, of int16 weights tflite-m64 |
+| tflm            | tflite-double                                 | tflite-m64                                |
+| single-rounding | tflite-single                                 | tflite-m64                                |
+| xnnpack         | rules X1 to X4                                | X4                                        |
 
 Rules (X), LiteRT 2.3.0 on x86 with its default resolver, measured on single operators
 ---------------------------------------------------------------------------------------
 X1. XNNPACK takes int8 and uint8 activations where input and output have their one scale along axis 0,
     the bias (which only FULLY_CONNECTED may lack) is quantized, and the weights are: uint8 with their
     scale along axis 0; int8, of which those of one scale have zero point 0; in FULLY_CONNECTED also int4
-    with an even depth, and int2 with several scales and a depth that is a multiple of 4. The sum times a
-    float32 ratio, formed in float32, is rounded half to even; the zero point comes after.
+    with an even depth, and int2 with several scales and a depth that is a multiple of 4. The sum becomes
+    f32-rne-zp-after.
 X2. What it leaves to the optimized kernels of CONV_2D and FULLY_CONNECTED becomes tflite-neon; but a
     grouped CONV_2D runs on the reference kernel, tflite-double.
 X3. What it leaves of DEPTHWISE_CONV_2D is tflite-double for uint8, and refused for int8: the optimized
@@ -23,27 +24,11 @@ X4. A 64-bit sum runs on the reference kernels. FULLY_CONNECTED of int16 without
 
 from __future__ import annotations
 
-import numpy as np
 from intsim_converters.tflite.contraction import Contraction
 from intsim_converters.tflite.lowering import Lowering
-from intsim_converters.tflite.model import Array
 from intsim_converters.tflite.tensors import TensorView
 
-from intsim.arithmetic import AnyStep, Rounding, Scale
-from intsim.arithmetic.dialects import DIALECTS, Dialect, ratio_float32
-
-
-def _float32_half_even(ratios: Array) -> tuple[AnyStep, ...]:
-    return (Scale(factors=ratios.astype(np.float32), rounding=Rounding.HALF_EVEN),)
-
-
-XNNPACK = Dialect(
-    "f32-rne-zp-after",
-    "one float32 product, half to even, then the zero point",
-    "XNNPACK src/qs8-requantization/fp32.c",
-    _float32_half_even,
-    ratio_float32,
-)
+from intsim.arithmetic.dialects import DIALECTS, Dialect
 
 
 def window_dialect(op: Lowering, parts: Contraction, groups: int = 1) -> Dialect:
@@ -56,7 +41,7 @@ def window_dialect(op: Lowering, parts: Contraction, groups: int = 1) -> Dialect
     if op.dialect != "xnnpack":
         return op.fixed_point
     if xnnpack_takes(op, parts):
-        return XNNPACK
+        return DIALECTS["f32-rne-zp-after"]
     if op.name == "DEPTHWISE_CONV_2D" and parts.x.dtype != "uint8":
         op.refuse(
             "XNNPACK does not take it, and the optimized kernel's rounding depends on where a channel lies"
@@ -76,7 +61,7 @@ def dense_dialect(op: Lowering, parts: Contraction) -> Dialect:
         return DIALECTS["tflite-m64"]
     if op.dialect != "xnnpack":
         return op.fixed_point
-    return XNNPACK if xnnpack_takes(op, parts) else DIALECTS["tflite-neon"]
+    return DIALECTS["f32-rne-zp-after"] if xnnpack_takes(op, parts) else DIALECTS["tflite-neon"]
 
 
 def xnnpack_takes(op: Lowering, parts: Contraction) -> bool:

@@ -9,7 +9,7 @@ from intsim_converters.tflite import CONVERTER, batch_layout, from_sample_batch,
 
 from intsim.engine import run
 from intsim.network import Network
-from tests.zoo import litert
+from tests.zoo import litert, tflm
 
 
 def edge_runs(network: Network, shapes: Mapping[str, tuple[int, ...]]) -> list[dict[str, np.ndarray]]:
@@ -62,18 +62,34 @@ def differences(
     return compared, differing
 
 
+def session_of(
+    data: bytes, dialect: str, resolver: litert.Resolver | None = None
+) -> litert.Session | tflm.Session:
+    """The runtime whose integers a dialect stands for; of LiteRT, the resolver may be named instead.
+
+    Raises
+    ------
+    litert.RuntimeRefused
+        It does not take the model.
+    """
+    if dialect == "tflm" and resolver is None:
+        return tflm.Session(data)
+    resolver = resolver or ("default" if dialect == "xnnpack" else "ref")
+    return litert.Session(data, resolver, "all" if resolver == "ref" else "outputs")
+
+
 def assert_agrees(
     data: bytes,
     *,
     count: int = 3,
     seed: int = 0,
     dialect: str = "litert-ref",
-    resolver: litert.Resolver = "ref",
+    resolver: litert.Resolver | None = None,
     engine: str = "reference",
 ) -> int:
-    """Convert a model, run it on edge and random inputs, and demand LiteRT's every integer.
+    """Convert a model, run it on edge and random inputs, and demand the runtime's every integer.
 
-    Compares the outputs, and with the reference kernels every tensor that both sides name.
+    Compares the outputs, and every tensor that both sides name where the runtime keeps them.
 
     Returns
     -------
@@ -82,16 +98,16 @@ def assert_agrees(
     Raises
     ------
     litert.RuntimeRefused
-        LiteRT does not take the model.
+        The runtime does not take the model.
     """
-    keep: litert.Keep = "all" if resolver == "ref" else "outputs"
-    session = litert.Session(data, resolver, keep)
+    session = session_of(data, dialect, resolver)
     network = CONVERTER.convert(data, dialect)
     layout = batch_layout(data)
     runs = edge_runs(network, layout.shapes) + random_runs(network, layout.shapes, count, seed)
+    wanted = [session.run(inputs) for inputs in runs]
     result = run(network, to_sample_batch(layout, runs), engine=engine, trace=("*",))
-    got = from_sample_batch(layout, {**result.trace, **result.outputs})
-    compared, differing = differences([session.run(inputs) for inputs in runs], got)
+    found = from_sample_batch(layout, {**result.trace, **result.outputs})
+    compared, differing = differences(wanted, found)
     assert not differing, f"{differing} of {compared} elements differ"
-    assert all(name in got[0] for name in session.output_keys)
+    assert all(name in found[0] for name in session.output_keys)
     return compared

@@ -202,7 +202,7 @@ def convolution(**changes) -> ModelBuilder:
             "bias must be int64 with int16 input, int8 weights and quantized_bias_type float32, not int32."
             " [C2]",
         ),
-        ({"x": "uint8"}, "input and weights must be int8 with int8, int4 or int2, uint8 with uint8, or"),
+        ({"x": "uint8"}, "input and weights must be int8 with int8 or int4 or int2; uint8 with uint8; int16"),
         ({"scale": None}, "output 0 'y' must be quantized; the file gives no scale"),
         ({"scale": 0.0}, "output's scale must be positive"),
         ({"scale": 1e-12}, "scaled sums must fit 32 bits, not reach"),
