@@ -41,5 +41,5 @@ def _by_op() -> dict[str, list[Pinned]]:
 OP_CASES: dict[str, list[Pinned]] = _by_op()
 """Op name -> its cases."""
 
-DIALECT_CASES: dict[str, list[PinnedRatio]] = dict(sorted(dialects.CASES.items()))
+DIALECT_CASES: dict[str, tuple[PinnedRatio, ...]] = dict(sorted(dialects.CASES.items()))
 """Dialect name -> its cases."""

@@ -84,8 +84,8 @@ def dialect_document(name: str, cases: Sequence[PinnedRatio]) -> Plain:
 def _dialect_case(name: str, case: PinnedRatio) -> Plain:
     dialect = DIALECTS[name]
     ratio = dialect.ratio([np.float32(part) for part in case.numerators], np.float32(case.denominator))
-    rule = dialect.requantization(ratio, zero_point=case.zero_point, format=case.format)
-    sums = np.array(case.sums, np.int64)
+    rule = dialect.requantization(ratio, zero_point=case.zero_point, format=case.format, bias=case.bias)
+    sums = np.array(case.sums, dtype=object)  # whatever the steps need
     return {
         "special": case.special,
         "scales": {
@@ -94,6 +94,7 @@ def _dialect_case(name: str, case: PinnedRatio) -> Plain:
             "ratio": plain(ratio),
         },
         "zero_point": case.zero_point,
+        **({} if case.bias is None else {"bias": case.bias}),
         "requantization": plain(rule),
         "sums": case.sums,
         "codes": rule.apply(sums[None])[0].tolist(),

@@ -18,6 +18,7 @@ class PinnedRatio:
     sums : a list; rows with one sum per channel where a numerator has several
     zero_point : of the output
     format : of the codes
+    bias : a real bias in units of the sum, for a dialect that adds one in float
     """
 
     special: str
@@ -26,3 +27,4 @@ class PinnedRatio:
     sums: list[Any]
     zero_point: int = 0
     format: IntFormat = IntFormat(8)
+    bias: float | None = None

@@ -22,7 +22,7 @@ from intsim.formats import TensorSpec
 from intsim.ops import OPS
 from intsim.testing import Case, network_of, plain
 from tests.contract.registry import ORACLES
-from tests.golden.closed_forms import CLOSED_FORMS
+from tests.golden.closed_forms import CLOSED_FORMS, Given
 from tests.oracles.arith import Trap, fit, flat, requantize, shape_of
 
 OP_FILES = sorted(KEPT.glob("ops/*.json"))
@@ -39,9 +39,9 @@ def each(paths: list[Path]) -> Any:
 
 
 def test_every_op_and_dialect_is_pinned():
-    assert [path.stem for path in OP_FILES] == sorted(OPS)
-    assert [path.stem for path in DIALECT_FILES] == sorted(DIALECTS)
-    assert sorted(CLOSED_FORMS) == sorted(DIALECTS)
+    assert {path.stem for path in OP_FILES} == set(OPS)
+    assert {path.stem for path in DIALECT_FILES} == set(DIALECTS)
+    assert CLOSED_FORMS.keys() == DIALECTS.keys()
 
 
 @each(OP_FILES + DIALECT_FILES)
@@ -129,8 +129,11 @@ def test_the_formula_of_a_dialect(path):
         found = []
         for index, value in enumerate(flat(case["sums"])):
             own = [part[index % channels] if isinstance(part, list) else part for part in numerators]
-            before = CLOSED_FORMS[path.stem](value, (own, scales["denominator"]["values"]))
-            found.append(fit(before + case["zero_point"], case["requantization"]["format"], "saturate"))
+            given = Given(
+                value, own, scales["denominator"]["values"], case["zero_point"], case.get("bias", 0.0)
+            )
+            code = CLOSED_FORMS[path.stem](given)
+            found.append(fit(code, case["requantization"]["format"], "saturate"))
         assert found == flat(case["codes"]), case["special"]
 
 
@@ -144,7 +147,7 @@ def test_the_steps_of_a_dialect_are_the_dialect(path):
         rule = revive(case["requantization"])
         assert ratio.tolist() == scales["ratio"]["values"]
         assert rule == DIALECTS[path.stem].requantization(
-            ratio, zero_point=case["zero_point"], format=rule.format
+            ratio, zero_point=case["zero_point"], format=rule.format, bias=case.get("bias")
         )
 
 
