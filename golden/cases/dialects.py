@@ -40,7 +40,7 @@ ANY_SCALE = (
 )
 
 NEAR_ONE = PinnedRatio(
-    "a ratio so near 1 that its multiplier rounds up to 2**31: 2**30 and one bit less of right shift",
+    "a ratio so near 1 that a 31-bit multiplier of it rounds up to 2**31",
     (1.0 - 2.0**-20, 1.0 + 2.0**-20),
     1.0,
     EDGES,
@@ -55,7 +55,7 @@ LONG_SHIFT = PinnedRatio(
 )
 FLUSHED = PinnedRatio("a ratio of 2**-33: multiplier 0", (2.0**-33,), 1.0, EDGES, format=INT32)
 ABOVE_ONE = PinnedRatio(
-    "a ratio of 5, to 32 bits: what goes left before the product wraps there for large sums",
+    "a ratio of 5 on large sums: a tool that shifts left in 32 bits before the product wraps there",
     (5.0,),
     1.0,
     [*AROUND_ZERO, 2**28 - 1, 2**28, -(2**28) - 1, INT32_MAX],
@@ -65,9 +65,9 @@ FIXED = (*ANY_SCALE, NEAR_ONE, LONG_SHIFT, FLUSHED, ABOVE_ONE)
 
 WIDE_SUMS = PinnedRatio(
     "sums of 48 bits, which only a 64-bit accumulator has",
-    (2.0**-33,),
+    (2.0**-21,),
     1.0,
-    [-(2**47) + 1, -(2**40), -(2**32), 2**32, 2**40 + 2**32, 2**47 - 1],
+    [-(2**47) + 1, -(2**40) - 2**20, -(2**32), 2**32, 2**40 + 2**20, 2**47 - 1],
     format=INT32,
 )
 NARROW_MULTIPLIER = PinnedRatio(
@@ -150,7 +150,7 @@ STAIRS = (
         format=IntFormat(2, signed=False),
     ),
     PinnedRatio(
-        "one bit: a single threshold, the sign of the sum",
+        "one bit: a single threshold, half way between -1 and 0",
         (1.0,),
         2.0**10,
         [INT32_MIN, -513, -512, -511, 0, INT32_MAX],
@@ -166,7 +166,7 @@ SHORT = PinnedRatio(
     format=INT32,
 )
 FEW_BITS_LEFT = PinnedRatio(
-    "a ratio of 2**-40: the shift stays 62, and the multiplier keeps fewer bits",
+    "a ratio below 2**-40: the shift stays 62 and the multiplier loses bits; no 32-bit sum is seen",
     (2.0**-40 * 1.5,),
     1.0,
     EDGES,
@@ -189,7 +189,7 @@ CASES: dict[str, tuple[PinnedRatio, ...]] = {
     "tflite-neon": FIXED,
     "tflite-single": FIXED,
     "tosa-scale16": (*ANY_SCALE, SHORT),
-    "tosa-scale32": (*ANY_SCALE, NEAR_ONE, ABOVE_ONE, FEW_BITS_LEFT),
-    "tosa-scale32-double": (*ANY_SCALE, NEAR_ONE, ABOVE_ONE, FEW_BITS_LEFT),
+    "tosa-scale32": (*ANY_SCALE, NEAR_ONE, ABOVE_ONE, LONG_SHIFT, FEW_BITS_LEFT),
+    "tosa-scale32-double": (*ANY_SCALE, NEAR_ONE, ABOVE_ONE, LONG_SHIFT, FEW_BITS_LEFT),
     "xnnpack-rndnu": (*ANY_SCALE, ODD_TIES, ABOVE_ONE),
 }
