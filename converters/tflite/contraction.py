@@ -11,7 +11,8 @@ C2. The sum wraps. It has 32 bits, and an int32 bias, for 8-bit activations, and
     int64 bias; but with int16 weights the bias is int32 unless the option says int64.
 C3. Weights with several scales are symmetric: their zero points are 0, and run along output channels.
 C4. int16 activations have zero points 0.
-C5. A sum, scaled, stays within 32 bits: what the runtimes do beyond is undefined.
+C5. A sum, scaled, stays within 32 bits: what the runtimes do beyond is undefined. XNNPACK saturates
+    there, but takes ratios below 256 only.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ Pair = tuple[int, int]
 class Contraction:
     """The operands of a sum of products, checked by rules C1 to C4.
 
+    channel_axis : the weights' axis of output channels
     weight_zero_point : per tensor; 0 where scales run along channels
     bias : per output channel, or one 0
     """
@@ -50,6 +52,7 @@ class Contraction:
     x: TensorView
     w: TensorView
     y: TensorView
+    channel_axis: int
     bias: Array
     weight_zero_point: int
     accumulator: Accumulator
@@ -74,9 +77,8 @@ def read_contraction(op: Lowering, channel_axis: int) -> Contraction:
         points = (x.zero_point, y.zero_point)
         op.require(points == (0, 0), f"zero points of int16 must be 0, not {points}. [C4]")
     bits, bias = _read_bias(op, x, w, w.shape[channel_axis])
-    return Contraction(
-        x, w, y, bias, _weight_zero_point(op, x, w, channel_axis), Accumulator(IntFormat(bits))
-    )
+    zero_point = _weight_zero_point(op, x, w, channel_axis)
+    return Contraction(x, w, y, channel_axis, bias, zero_point, Accumulator(IntFormat(bits)))
 
 
 def _check_types(op: Lowering, x: TensorView, w: TensorView) -> None:
@@ -176,20 +178,30 @@ def check_bias_scale(op: Lowering, parts: Contraction) -> None:
 def requantization(op: Lowering, parts: Contraction, dialect: Dialect, ratio: Array) -> Requantization:
     """The steps from the sum to the output, with its zero point and activation."""
     lo, hi = activation_limits(op, parts.y)
-    _check_reach(op, parts, ratio)
+    _check_reach(op, parts, dialect, ratio)
     return dialect.requantization(ratio, zero_point=parts.y.zero_point, lo=lo, hi=hi, format=parts.y.format)
 
 
-def _check_reach(op: Lowering, parts: Contraction, ratio: Array) -> None:
-    """Rule C5, by the largest sum that the weights allow; a 32-bit sum by a ratio below 1 always fits."""
+def _check_reach(op: Lowering, parts: Contraction, dialect: Dialect, ratio: Array) -> None:
+    """Rule C5, by the largest sum that each channel's weights allow.
+
+    A 32-bit sum by a ratio below 1 always fits.
+    """
+    if dialect.name.startswith("f32-"):
+        op.require(ratio.max() < 256, f"ratio of scales must be below 256 for XNNPACK, not {ratio.max():.6g}")
+        return
     if not parts.wide and ratio.max() < 1 - 2**-15:
         return
-    weights = np.abs(parts.w.data.astype(np.int64) - parts.weight_zero_point)
     x, y = parts.x, parts.y
+    weights = np.abs(parts.w.data.astype(np.int64) - parts.weight_zero_point)
+    taps = tuple(axis for axis in range(weights.ndim) if axis != parts.channel_axis)
     widest = max(x.format.max - x.zero_point, x.zero_point - x.format.min)
-    reach = int(weights.sum()) * widest + int(np.abs(parts.bias).max())
-    op.require(not parts.wide or reach < 2**47, f"sums must stay below 2**47, not reach {reach}. [C5]")
-    scaled = min(reach, 2 ** (parts.accumulator.format.bits - 1)) * float(ratio.max())
+    reach = weights.sum(axis=taps).astype(object) * widest + abs(parts.bias.astype(object))
+    op.require(
+        not parts.wide or reach.max() < 2**47, f"sums must stay below 2**47, not reach {reach.max()}. [C5]"
+    )
+    held = np.minimum(reach, 2 ** (parts.accumulator.format.bits - 1)).astype(np.float64)
+    scaled = float((held * ratio).max())
     op.require(
         scaled + abs(y.zero_point) + 1 < 2**31,
         f"scaled sums must fit 32 bits, not reach {scaled:.4g}: the runtime's result is undefined there."
