@@ -15,6 +15,7 @@ from intsim.formats import IntFormat
 from intsim.record import Array
 
 _INT32, _INT64 = IntFormat(32), IntFormat(64)
+_PATCH = 1 << 16  # lanes of one block's taps: 256 KiB of int32
 _MODES = {Overflow.WRAP: 1, Overflow.SATURATE: 2, Overflow.TRAP: 3}
 
 
@@ -39,48 +40,37 @@ def _call(site: Site, products: Products, lane: np.dtype[Any]) -> Any:
     accumulator = products.accumulator
     subtract = accumulator.zero_point is ZeroPointPlace.SUBTRACT
     flat = products.centred() if subtract else products.filters.reshape(products.channels, -1).astype(object)
-    w = np.ascontiguousarray(flat.T.astype(lane))
+    w = flat.astype(lane)
     fill = products.input_zero_point
     offset = fill if subtract else 0
     order = np.ascontiguousarray(accumulator.permutation(_sizes(products)), dtype=np.int64)
     start, after = _values(products)
     levels = level_table(accumulator)
     registers = len(accumulator.levels())
+    block = max(8, min(128, _PATCH // (products.taps * products.groups) // 8 * 8))
     shape, storage = site.outputs[0].shape, site.outputs[0].format.storage
     reference = lower_reference(site)
 
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
         from intsim.engine.sums import ready
-        from intsim.kernels.stepwise import chain_rows
+        from intsim.kernels.stepwise import chain_positions
         from intsim.kernels.threads import run_parts
 
         x = ready(products.images(inputs[0]))
-        rows, columns = products.geometry[3:5].tolist()
-        out = np.empty((x.shape[0] * rows, columns, products.channels), storage)
+        positions = x.shape[0] * int(np.prod(products.geometry[3:5]))
+        out = np.empty((positions, products.channels), storage)
         watched = work.events is not None
         found: list[tuple[int, Array]] = []
 
         def part(begin: int, end: int) -> None:
             counts = np.zeros((levels.shape[0], 2), np.int64)
-            trapped = chain_rows(
-                x,
-                w,
-                offset,
-                fill,
-                order,
-                start,
-                after,
-                products.geometry,
-                levels,
-                watched,
-                begin,
-                end,
-                counts,
-                out,
+            fixed = (products.geometry, levels, watched, block)
+            trapped = chain_positions(
+                x, w, offset, fill, order, start, after, *fixed, begin, end, counts, out
             )
             found.append((trapped, counts))
 
-        run_parts(part, out.shape[0], work.threads)
+        run_parts(part, positions, work.threads, least=block)
         if any(trapped for trapped, _ in found):
             reference.call(inputs, replace(work, events=None))  # says where, in the reference's words
             raise fault(site.node.name, "the kernel trapped where the reference did not")

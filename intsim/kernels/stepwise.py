@@ -1,11 +1,15 @@
 """Sums of products term by term, through registers that saturate, wrap or trap, with their events.
 
 Chains only; registers may be nested to any depth (rules A1 to A3, A5 to A7 of `arithmetic.accumulate`).
-Every output channel is a lane. Lanes are int32 or int64, whichever holds every register's value plus
-what enters it, and the exact running sums that the events are counted from; the caller proves that.
+A block of output positions is worked on at once, one lane each: every lane sees its own input and the
+same weight. Lanes are int32 or int64, whichever holds every register's value plus what enters it, and
+the exact running sums that the events are counted from; the caller proves that.
 
-`levels` is an int64 array with one row per register, outermost first: the columns are named below. An
+`levels` is an int64 array with one row per register, outermost first; its columns are named below. An
 innermost row of mode EXACT is a tile that is summed without a register.
+
+The state of a level is four rows of lanes: the register's value, the exact sum of what entered it, and
+the lowest and the highest that this sum has been.
 """
 
 from __future__ import annotations
@@ -19,10 +23,11 @@ from intsim.kernels.sums import DH, DW, GROUPS, KH, KW, LEFT, OH, OW, SH, SW, TO
 
 MODE, LOW, HIGH, MASK, SIGN, TILE = range(6)
 EXACT, WRAP, SATURATE, TRAP = range(4)
+VALUE, SUM, LOWEST, HIGHEST = range(4)
 
 
 @compiled
-def chain_rows(
+def chain_positions(
     x: Any,
     w: Any,
     offset: int,
@@ -33,185 +38,185 @@ def chain_rows(
     geometry: Any,
     levels: Any,
     watched: bool,
+    block: int,
     begin: int,
     end: int,
     counts: Any,
     out: Any,
 ) -> int:
-    """Output rows begin to end, counted over all images.
+    """Output positions begin to end, counted over all rows of all images.
 
     Parameters
     ----------
     x : (N, H, W, C)
-    w : (taps, K) lanes, as they enter the product; taps in h, w, c order
+    w : (K, taps) lanes, as they enter the product; taps in h, w, c order
     offset, fill : subtracted from every input; what is outside the image, before that
     order : places of the terms, as they enter
     start, after : (2, K) and (values, 2, K) int64: a value is its first row plus its second times the
         sum of the taps
     levels : the registers
     watched : whether events are counted
-    counts : (registers, 2) int64, persistent and transient events are added
-    out : (N * OH, OW, K)
+    block : positions worked on at once
+    counts : (levels, 2) int64, persistent and transient events are added
+    out : (N * OH * OW, K)
 
     Returns
     -------
     How many additions a register with TRAP could not hold.
     """
-    channels, groups = w.shape[1], geometry[GROUPS]
-    patch = np.empty((w.shape[0], groups), w.dtype)
-    sums = np.zeros(groups, np.int64)
-    value, exact = (
-        np.zeros((levels.shape[0], channels), w.dtype),
-        np.zeros((levels.shape[0], channels), w.dtype),
-    )
-    left = np.zeros((levels.shape[0], channels), np.bool_)
-    entering = np.zeros(channels, w.dtype)
+    groups = geometry[GROUPS]
+    per_group = w.shape[0] // groups
+    patch = np.zeros((groups, w.shape[1], block), w.dtype)
+    sums = np.zeros((groups, block), np.int64)
+    state = np.zeros((levels.shape[0], 4, block), w.dtype)
+    entering, one, first = np.zeros((1, block), w.dtype), np.ones(1, w.dtype), np.zeros(1, np.int64)
     trapped = 0
-    for line in range(begin, end):
-        for column in range(geometry[OW]):
-            take(x, line // geometry[OH], line % geometry[OH], column, offset, fill, geometry, patch, sums)
-            corrected(start, sums, entering)
-            clear(value[0], exact[0], left[0])
-            trapped += enter(value[0], exact[0], left[0], entering, levels[0], watched)
-            trapped += terms(patch, w, order, levels, watched, value, exact, left, entering, counts)
+    for top in range(begin, end, block):
+        lanes = min(block, end - top)
+        gather_lanes(x, top, lanes, offset, fill, geometry, patch, sums)
+        for k in range(w.shape[0]):
+            g = k // per_group
+            corrected(start, k, sums[g], lanes, entering)
+            clear(state[0], lanes)
+            trapped += add_terms(entering, one, first, 0, 1, lanes, levels[0], watched, state[0])
+            trapped += add_tiles(patch[g], w[k], order, lanes, levels, watched, state, counts, one, first)
             for entry in range(after.shape[0]):
-                corrected(after[entry], sums, entering)
-                trapped += enter(value[0], exact[0], left[0], entering, levels[0], watched)
+                corrected(after[entry], k, sums[g], lanes, entering)
+                trapped += add_terms(entering, one, first, 0, 1, lanes, levels[0], watched, state[0])
             if watched:
-                count(exact[0], left[0], levels[0], counts[0])
-            for k in range(channels):
-                out[line, column, k] = out.dtype.type(value[0, k])
+                count(state[0], lanes, levels[0], counts[0])
+            for p in range(lanes):
+                out[top + p, k] = out.dtype.type(state[0, VALUE, p])
     return trapped
 
 
 @compiled
-def take(
-    x: Any, image: int, row: int, column: int, offset: int, fill: int, geometry: Any, patch: Any, sums: Any
+def gather_lanes(
+    x: Any, top: int, lanes: int, offset: int, fill: int, geometry: Any, patch: Any, sums: Any
 ) -> None:
-    """The taps of one output position, (taps, groups), and each group's sum of them."""
+    """The taps of positions top to top + lanes, (groups, taps, lanes), and each group's sum of them."""
     lane = patch.dtype.type
-    groups = geometry[GROUPS]
+    groups, columns = geometry[GROUPS], geometry[OW]
     depth = geometry[C] // groups
-    sums[:] = 0
-    t = 0
-    for kh in range(geometry[KH]):
-        h = row * geometry[SH] - geometry[TOP] + kh * geometry[DH]
-        for kw in range(geometry[KW]):
-            v = column * geometry[SW] - geometry[LEFT] + kw * geometry[DW]
-            inside = 0 <= h < geometry[H] and 0 <= v < geometry[W]
-            for c in range(depth):
-                for g in range(groups):
-                    raw = np.int64(x[image, h, v, g * depth + c]) if inside else np.int64(fill)
-                    patch[t + c, g] = lane(raw - offset)
-                    sums[g] += raw
-            t += depth
+    for p in range(lanes):
+        line, column = (top + p) // columns, (top + p) % columns
+        image, row = line // geometry[OH], line % geometry[OH]
+        for g in range(groups):
+            total = np.int64(0)
+            t = 0
+            for kh in range(geometry[KH]):
+                h = row * geometry[SH] - geometry[TOP] + kh * geometry[DH]
+                for kw in range(geometry[KW]):
+                    v = column * geometry[SW] - geometry[LEFT] + kw * geometry[DW]
+                    inside = 0 <= h < geometry[H] and 0 <= v < geometry[W]
+                    for c in range(depth):
+                        raw = np.int64(x[image, h, v, g * depth + c]) if inside else np.int64(fill)
+                        patch[g, t + c, p] = lane(raw - offset)
+                        total += raw
+                    t += depth
+            sums[g, p] = total
 
 
 @compiled
-def corrected(values: Any, sums: Any, entering: Any) -> None:
-    """values[0] + values[1] * (the sum of the taps), per channel."""
+def corrected(values: Any, k: int, sums: Any, lanes: int, entering: Any) -> None:
+    """values[0] + values[1] * (the sum of the taps) of channel k, per lane."""
     lane = entering.dtype.type
-    per_group = entering.size // sums.size
-    for k in range(entering.size):
-        entering[k] = lane(values[0, k] + values[1, k] * sums[k // per_group])
+    for p in range(lanes):
+        entering[0, p] = lane(values[0, k] + values[1, k] * sums[p])
 
 
 @compiled
-def terms(
+def add_tiles(
     patch: Any,
     w: Any,
     order: Any,
+    lanes: int,
     levels: Any,
     watched: bool,
-    value: Any,
-    exact: Any,
-    left: Any,
-    entering: Any,
+    state: Any,
     counts: Any,
+    one: Any,
+    first: Any,
 ) -> int:
-    """Let every term of one position enter, tile by tile."""
-    depth = levels.shape[0]
+    """Let every term enter, tile by tile; `filled` counts the terms in every open tile."""
+    depth, terms = levels.shape[0], order.size
+    if depth == 1:
+        return add_terms(patch, w, order, 0, terms, lanes, levels[0], watched, state[0])
     filled = np.zeros(depth, np.int64)
-    trapped = 0
-    for i in range(order.size):
-        products(patch[order[i]], w[order[i]], entering)
-        inner = depth - 1
-        trapped += enter(value[inner], exact[inner], left[inner], entering, levels[inner], watched)
+    inner, trapped, begin = depth - 1, 0, 0
+    while begin < terms:
+        end = terms
+        for level in range(1, depth):
+            end = min(end, begin + levels[level, TILE] - filled[level])
+        trapped += add_terms(patch, w, order, begin, end, lanes, levels[inner], watched, state[inner])
         closing = depth
-        for level in range(depth - 1, 0, -1):
-            filled[level] += 1
-            if filled[level] == levels[level, TILE] or i == order.size - 1:
+        for level in range(inner, 0, -1):
+            filled[level] += end - begin
+            if filled[level] == levels[level, TILE] or end == terms:
                 closing = level
-        for level in range(depth - 1, closing - 1, -1):
+        for level in range(inner, closing - 1, -1):
             if watched:
-                count(exact[level], left[level], levels[level], counts[level])
+                count(state[level], lanes, levels[level], counts[level])
             outer = level - 1
-            trapped += enter(value[outer], exact[outer], left[outer], value[level], levels[outer], watched)
-            clear(value[level], exact[level], left[level])
+            trapped += add_terms(state[level], one, first, 0, 1, lanes, levels[outer], watched, state[outer])
+            clear(state[level], lanes)
             filled[level] = 0
+        begin = end
     return trapped
 
 
 @compiled
-def products(x: Any, w: Any, entering: Any) -> None:
-    """One term of every channel; x has one value per group."""
-    lane = w.dtype.type
-    groups = x.size
-    per_group = w.size // groups
-    if per_group == 1:
-        for k in range(w.size):
-            entering[k] = lane(x[k] * w[k])
-    else:
-        for g in range(groups):
-            factor = x[g]
-            for k in range(g * per_group, (g + 1) * per_group):
-                entering[k] = lane(factor * w[k])
-
-
-@compiled
-def clear(value: Any, exact: Any, left: Any) -> None:
+def clear(state: Any, lanes: int) -> None:
     """An empty register."""
-    for k in range(value.size):
-        value[k] = 0
-        exact[k] = 0
-        left[k] = False
+    for row in range(4):
+        for p in range(lanes):
+            state[row, p] = 0
 
 
 @compiled
-def enter(value: Any, exact: Any, left: Any, entering: Any, level: Any, watched: bool) -> int:
-    """One addition into a register, in every lane; how many lanes trapped."""
-    lane = value.dtype.type
+def add_terms(
+    x: Any, w: Any, order: Any, begin: int, end: int, lanes: int, level: Any, watched: bool, state: Any
+) -> int:
+    """Terms order[begin] to order[end] into one register, in every lane; how many additions trapped."""
+    lane = w.dtype.type
     mode, low, high = level[MODE], lane(level[LOW]), lane(level[HIGH])
+    mask, sign = lane(level[MASK]), lane(level[SIGN])
+    value, exact, lowest, highest = state[VALUE], state[SUM], state[LOWEST], state[HIGHEST]
     trapped = 0
-    if mode == SATURATE:
-        for k in range(value.size):
-            value[k] = lane(min(max(lane(value[k] + entering[k]), low), high))
-    elif mode == WRAP:
-        mask, sign = lane(level[MASK]), lane(level[SIGN])
-        for k in range(value.size):
-            value[k] = lane(lane(lane(lane(value[k] + entering[k]) & mask) ^ sign) - sign)
-    else:
-        for k in range(value.size):
-            value[k] = lane(value[k] + entering[k])
-        if mode == TRAP:
-            for k in range(value.size):
-                trapped += (value[k] < low) | (value[k] > high)
-    if watched and mode != EXACT:
-        for k in range(value.size):
-            exact[k] = lane(exact[k] + entering[k])
-            left[k] |= (exact[k] < low) | (exact[k] > high)
+    for i in range(begin, end):
+        place = order[i]
+        seen, factor = x[place], w[place]
+        if mode == SATURATE:
+            for p in range(lanes):
+                value[p] = lane(min(max(lane(value[p] + lane(seen[p] * factor)), low), high))
+        elif mode == WRAP:
+            for p in range(lanes):
+                total = lane(value[p] + lane(seen[p] * factor))
+                value[p] = lane(lane(lane(total & mask) ^ sign) - sign)
+        else:
+            for p in range(lanes):
+                value[p] = lane(value[p] + lane(seen[p] * factor))
+            if mode == TRAP:
+                for p in range(lanes):
+                    trapped += (value[p] < low) | (value[p] > high)
+        if watched and mode != EXACT:
+            for p in range(lanes):
+                total = lane(exact[p] + lane(seen[p] * factor))
+                exact[p] = total
+                lowest[p] = min(lowest[p], total)
+                highest[p] = max(highest[p], total)
     return trapped
 
 
 @compiled
-def count(exact: Any, left: Any, level: Any, counts: Any) -> None:
+def count(state: Any, lanes: int, level: Any, counts: Any) -> None:
     """Rule A7 for one finished sum in every lane."""
     if level[MODE] == EXACT:
         return
-    persistent, transient = 0, 0
-    for k in range(exact.size):
-        outside = (exact[k] < level[LOW]) | (exact[k] > level[HIGH])
-        persistent += outside
-        transient += left[k] & (not outside)
+    low, high = level[LOW], level[HIGH]
+    persistent, either = 0, 0
+    for p in range(lanes):
+        persistent += (state[SUM, p] < low) | (state[SUM, p] > high)
+        either += (state[LOWEST, p] < low) | (state[HIGHEST, p] > high)
     counts[0] += persistent
-    counts[1] += transient
+    counts[1] += either - persistent
