@@ -54,7 +54,11 @@ class Session:
         key -> value of every tensor of the graph
         """
         for place, key in enumerate(self.input_keys):
-            self._interpreter.set_input(inputs[key], place)
+            dtype = self._interpreter.get_input_details(place)["dtype"]
+            value = np.asarray(inputs[key])
+            if not np.array_equal(value.astype(dtype), value):
+                raise ValueError(f"{key}: values must be exact in {np.dtype(dtype)}")
+            self._interpreter.set_input(value.astype(dtype), place)
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
