@@ -1,0 +1,84 @@
+"""How a field's type is kept in HDF5: the one table that the writer and the reader share.
+
+Rules
+-----
+K1. int, bool, float, str and choices are attributes; a choice is its name in lower case.
+K2. A plain number format (`IntFormat`, `RealFormat`) is an attribute that holds its name: int8, float32.
+K3. An array is a dataset.
+K4. A list of K1's, or of equally long lists of them, is an attribute. What takes more than 32 KiB is a
+    dataset instead, because HDF5 holds an attribute in 64 KiB.
+K5. A record is a group; where a field allows several kinds of record, its attribute ``type`` says which.
+K6. Any other list is a group of entries named 0, 1, 2, ...
+K7. A field that is nothing (None) is absent. Every other field is written, defaults too.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from enum import Enum
+from typing import Annotated, Any, get_args, get_origin
+
+from intsim.formats import IntFormat, RealFormat
+from intsim.record import Record
+
+LARGEST = 32 << 10
+"""Bytes of a value that is kept as an attribute (rule K4)."""
+
+FORMATS = (IntFormat, RealFormat)
+
+
+def arms(annotation: Any) -> tuple[Any, ...]:
+    """The types that a field may have, None left out."""
+    if get_origin(annotation) in (typing.Union, types.UnionType):
+        return tuple(arm for arm in get_args(annotation) if arm is not type(None))
+    return (annotation,)
+
+
+def optional(annotation: Any) -> bool:
+    """Whether the field may be nothing (rule K7)."""
+    is_union = get_origin(annotation) in (typing.Union, types.UnionType)
+    return is_union and type(None) in get_args(annotation)
+
+
+def is_scalar(annotation: Any) -> bool:
+    """Rule K1."""
+    return annotation in (int, bool, float, str) or (
+        isinstance(annotation, type) and issubclass(annotation, Enum)
+    )
+
+
+def is_format(annotation: Any) -> bool:
+    """Rule K2."""
+    return annotation in FORMATS
+
+
+def is_array(annotation: Any) -> bool:
+    """Rule K3."""
+    return get_origin(annotation) is Annotated
+
+
+def is_record(annotation: Any) -> bool:
+    """Rule K5."""
+    return isinstance(annotation, type) and issubclass(annotation, Record) and not is_format(annotation)
+
+
+def is_list(annotation: Any) -> bool:
+    """Rule K4 or K6."""
+    return get_origin(annotation) is tuple
+
+
+def leaf(annotation: Any) -> Any:
+    """The type of the entries of a list that rule K4 keeps as one block, else None."""
+    if not is_list(annotation):
+        return None
+    entries = get_args(annotation)
+    if len(entries) == 2 and entries[1] is Ellipsis:
+        return _block(entries[0])
+    return _block(entries[0]) if len(set(entries)) == 1 else None
+
+
+def _block(entry: Any) -> Any:
+    if is_scalar(entry):
+        return entry
+    return leaf(entry) if is_list(entry) and Ellipsis not in get_args(entry) else None
