@@ -39,11 +39,11 @@ def lower_chain(site: Site, products: Products) -> Lowered | str:
 def _call(site: Site, products: Products, lane: np.dtype[Any]) -> Any:
     accumulator = products.accumulator
     subtract = accumulator.zero_point is ZeroPointPlace.SUBTRACT
-    flat = products.centred() if subtract else products.filters.reshape(products.channels, -1).astype(object)
+    flat = products.centred() if subtract else products.flat()
     w = flat.astype(lane)
     fill = products.input_zero_point
     offset = fill if subtract else 0
-    order = np.ascontiguousarray(accumulator.permutation(_sizes(products)), dtype=np.int64)
+    order = products.order
     start, after = _values(products)
     levels = level_table(accumulator)
     registers = len(accumulator.levels())
@@ -82,11 +82,6 @@ def _call(site: Site, products: Products, lane: np.dtype[Any]) -> Any:
     return call
 
 
-def _sizes(products: Products) -> tuple[int, int, int]:
-    _, height, width, depth = products.filters.shape
-    return height, width, depth
-
-
 def _values(products: Products) -> tuple[Array, Array]:
     """What is loaded first and what is added last, each as (constant, factor of the sum of the taps)."""
     accumulator, taps, zx = products.accumulator, products.taps, products.input_zero_point
@@ -94,7 +89,7 @@ def _values(products: Products) -> tuple[Array, Array]:
     first: list[tuple[Array, Array]] = [(none, none)]
     last: list[tuple[Array, Array]] = []
     if accumulator.zero_point is not ZeroPointPlace.SUBTRACT:
-        weights = products.filters.reshape(products.channels, -1).astype(object).sum(axis=1)
+        weights = products.flat().sum(axis=1).astype(object)
         correction = (taps * zx * zw - zx * weights, -zw)
         (first if accumulator.zero_point is ZeroPointPlace.PRELOAD else last).append(correction)
     (first if accumulator.bias is BiasPlace.FIRST else last).append((products.bias, none))

@@ -7,19 +7,22 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from intsim.engine.lowered import Lowered, Site
+from intsim.engine.matmul import lower_matmul
 from intsim.engine.reference import lower_reference
 from intsim.engine.requantizing import lower_requantize
 from intsim.engine.sums import lower_products
-from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op, Requantize
+from intsim.ops import BatchMatmul, Conv2d, Dense, DepthwiseConv2d, Op, Requantize, TransposeConv2d
 
 Rule = Callable[[Site], Lowered | str]
 """Gives a kernel that is exact at a site, or says why there is none."""
 
 RULES: dict[type[Op], Rule] = {
+    BatchMatmul: lower_matmul,
     Conv2d: lower_products,
     Dense: lower_products,
     DepthwiseConv2d: lower_products,
     Requantize: lower_requantize,
+    TransposeConv2d: lower_products,
 }
 """The rule of every op that has kernels."""
 

@@ -1,18 +1,19 @@
-"""`Products`: what a convolution, a depthwise convolution and a dense layer are to the kernels."""
+"""`Products`: what convolutions and dense layers are to the kernels."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from intsim.arithmetic import Accumulator
-from intsim.formats import IntFormat
-from intsim.ops import Conv2d, Dense, DepthwiseConv2d
+from intsim.formats import IntFormat, TensorSpec
+from intsim.ops import Conv2d, Dense, DepthwiseConv2d, TransposeConv2d
 from intsim.record import Array
 
-_WINDOW = ((0, 0), (0, 0))
+Images = Callable[[Array], Array]
 
 
 @dataclass(frozen=True)
@@ -20,17 +21,20 @@ class Products:
     """Sums of products over windows, as plain arrays.
 
     word : the op's name in the plan
-    filters : (K, KH, KW, C / groups) codes
+    filters : (K, KH, KW, C / groups) codes, as the windows meet them
+    order : places of the terms in `filters`, as they enter the accumulator
     groups : how many groups the channels are split into
     input_zero_point : also what is outside the image
     weight_zero_point, bias : object arrays, one value per output channel
     accumulator : how each sum is made
     geometry : int64, the places of `kernels.sums`
     input_format : of the activations
+    images : the input as (N, H, W, C)
     """
 
     word: str
     filters: Array
+    order: Array
     groups: int
     input_zero_point: int
     weight_zero_point: Array
@@ -38,6 +42,7 @@ class Products:
     accumulator: Accumulator
     geometry: Array
     input_format: IntFormat
+    images: Images
 
     @property
     def channels(self) -> int:
@@ -52,54 +57,105 @@ class Products:
     @property
     def matrix(self) -> bool:
         """Whether every window is one place, each met once: then the sums are one matrix product."""
-        window = self.geometry[5:13].tolist()
-        return self.groups == 1 and window[:4] == [1, 1, 1, 1] and window[6:] == [0, 0] and self._full()
+        height, width, _, rows, columns, *window = self.geometry.tolist()
+        plain = window[:4] == [1, 1, 1, 1] and window[6:8] == [0, 0]
+        return bool(self.groups == 1 and plain and height == rows and width == columns)
 
-    def _full(self) -> bool:
-        height, width, _, rows, columns = self.geometry[:5].tolist()
-        return bool(height == rows and width == columns)
+    def flat(self) -> Array:
+        """The weights, (K, taps): int64 where that holds every sum of them, centred or not, else object."""
+        zeros = max(map(abs, self.weight_zero_point))
+        largest = max(-int(self.filters.min()), int(self.filters.max())) + zeros
+        kind = np.int64 if largest * self.taps < 2**62 else object
+        return np.asarray(self.filters.reshape(self.channels, -1).astype(kind))
 
     def centred(self) -> Array:
-        """w - zw, as Python ints: (K, taps)."""
-        flat = self.filters.reshape(self.channels, -1).astype(object)
-        return np.asarray(flat - self.weight_zero_point[:, None])
-
-    def images(self, x: Array) -> Array:
-        """The input as (N, H, W, C)."""
-        return x.reshape(-1, *self.geometry[:3].tolist())
+        """w - zw, (K, taps), of the kind of `flat`."""
+        flat = self.flat()
+        return np.asarray(flat - self.weight_zero_point[:, None].astype(flat.dtype))
 
 
-def products_of(op: Any, shape: tuple[int, ...], output: tuple[int, ...], format: IntFormat) -> Products:
-    """The sums of a conv2d, depthwise_conv2d or dense.
+def products_of(op: Any, spec: TensorSpec, output: TensorSpec) -> Products:
+    """The sums of a conv2d, depthwise_conv2d, transpose_conv2d or dense.
 
     Parameters
     ----------
     op : the op
-    shape, output : of one sample, in and out
-    format : of the input
+    spec, output : of one sample, in and out
     """
-    filters, groups = op.weight, getattr(op, "groups", 1)
-    if isinstance(op, DepthwiseConv2d):
-        filters, groups = op.filters, op.weight.shape[0]
-    if isinstance(op, Dense):
-        filters = op.weight[:, None, None, :]
-        shape = output = (1, 1, shape[-1])
-    windowed = isinstance(op, (Conv2d, DepthwiseConv2d))
-    padding = op.padding if windowed else _WINDOW
-    geometry = [*shape, *output[:2], *filters.shape[1:3]]
-    geometry += [*op.stride, *op.dilation] if windowed else [1, 1, 1, 1]
+    filters, groups, order, images, geometry = _SHAPES[type(op)](op, spec, output)
     channels = filters.shape[0]
     return Products(
         op.name,
         filters,
+        np.ascontiguousarray(order, dtype=np.int64),
         groups,
         op.input_zero_point,
         _per_channel(op.weight_zero_point, channels),
         _per_channel(op.bias, channels),
         op.accumulator,
-        np.array([*geometry, padding[0][0], padding[1][0], groups], np.int64),
-        format,
+        np.array([*geometry, groups], np.int64),
+        spec.integer,
+        images,
     )
+
+
+_Shape = tuple[Array, int, Array, Images, list[int]]
+
+
+def _same(x: Array) -> Array:
+    return x
+
+
+def _conv2d(op: Conv2d, spec: TensorSpec, output: TensorSpec) -> _Shape:
+    return op.weight, op.groups, _order(op, op.weight), _same, _window(op, op.weight, spec, output)
+
+
+def _depthwise(op: DepthwiseConv2d, spec: TensorSpec, output: TensorSpec) -> _Shape:
+    filters = op.filters
+    return filters, spec.shape[2], _order(op, filters), _same, _window(op, filters, spec, output)
+
+
+def _dense(op: Dense, spec: TensorSpec, output: TensorSpec) -> _Shape:
+    filters, depth = op.weight[:, None, None, :], spec.shape[-1]
+
+    def images(x: Array) -> Array:
+        return x.reshape(-1, 1, 1, depth)
+
+    return filters, 1, _order(op, filters), images, [1, 1, depth, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0]
+
+
+def _transposed(op: TransposeConv2d, spec: TensorSpec, output: TensorSpec) -> _Shape:
+    """A convolution over the spread input that meets the taps from the last to the first."""
+    filters = np.ascontiguousarray(op.weight[:, ::-1, ::-1])
+    places = np.arange(filters[0].size).reshape(filters.shape[1:])[::-1, ::-1].ravel()
+    held = spec.integer.holds(op.input_zero_point, op.input_zero_point)
+
+    def images(x: Array) -> Array:
+        return op.spread(x if held else x.astype(np.int64))
+
+    reach = [(size - 1) * gap for size, gap in zip(filters.shape[1:3], op.dilation, strict=True)]
+    spread = [size + more for size, more in zip(op.output_size, reach, strict=True)]
+    sizes = [*spread, spec.shape[2], *op.output_size, *filters.shape[1:3]]
+    return filters, op.groups, places[_order(op, op.weight)], images, [*sizes, 1, 1, *op.dilation, 0, 0]
+
+
+_SHAPES: dict[type, Callable[[Any, TensorSpec, TensorSpec], _Shape]] = {
+    Conv2d: _conv2d,
+    DepthwiseConv2d: _depthwise,
+    Dense: _dense,
+    TransposeConv2d: _transposed,
+}
+
+
+def _order(op: Any, filters: Array) -> Array:
+    height, width, depth = filters.shape[1:]
+    return np.asarray(op.accumulator.permutation((height, width, depth)))
+
+
+def _window(op: Any, filters: Array, spec: TensorSpec, output: TensorSpec) -> list[int]:
+    """The places of `kernels.sums`, but for the groups."""
+    sizes = [*spec.shape, *output.shape[:2], *filters.shape[1:3]]
+    return [*sizes, *op.stride, *op.dilation, op.padding[0][0], op.padding[1][0]]
 
 
 def _per_channel(values: Array, channels: int) -> Array:

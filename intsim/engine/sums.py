@@ -28,13 +28,13 @@ from intsim.formats import IntFormat
 from intsim.ops.dot import cannot_overflow, is_ring
 from intsim.record import Array
 
+_THREAD = 1 << 17  # products below which a thread costs more than it gives
 _INT16, _INT32, _INT64 = IntFormat(16), IntFormat(32), IntFormat(64)
 
 
 def lower_products(site: Site) -> Lowered | str:
-    """A kernel for a conv2d, depthwise_conv2d or dense; or why there is none."""
-    spec = site.inputs[0]
-    products = products_of(site.op, spec.shape, site.outputs[0].shape, spec.integer)
+    """A kernel for a conv2d, depthwise_conv2d, transpose_conv2d or dense; or why there is none."""
+    products = products_of(site.op, site.inputs[0], site.outputs[0])
     accumulator, bounds = products.accumulator, site.bounds
     if not _INT32.holds(products.input_zero_point, products.input_zero_point):
         return f"the input's zero point {products.input_zero_point} does not fit int32"
@@ -93,7 +93,7 @@ def _lower_exact(site: Site, products: Products, lane: np.dtype[Any], reason: st
         def rows(begin: int, end: int) -> None:
             kernel(x, packed, start, fill, products.geometry, mask, sign, begin, end, out)
 
-        run_parts(rows, out.shape[0], work.threads)
+        run_parts(rows, out.shape[0], work.threads, grain(shape[1] * products.filters.size))
         return (out.reshape(x.shape[0], *shape),)
 
     return Lowered(f"{products.word} {lane} ({narrow} operands)", reason, call)
@@ -117,7 +117,7 @@ def _lower_matrix(
         def part(begin: int, end: int) -> None:
             sums.matmul_rows(rows, packed, start, *wrapping, begin, end, out)
 
-        run_parts(part, rows.shape[0], work.threads, least=16)
+        run_parts(part, rows.shape[0], work.threads, grain(packed.size))
         return (out.reshape(x.shape[0], *out_shape),)
 
     return Lowered(f"{products.word} {start.dtype} ({packed.dtype} operands)", reason, call)
@@ -138,6 +138,11 @@ def ready(x: Array) -> Array:
     return np.require(x, requirements=("C", "A", "W"))
 
 
+def grain(products: int) -> int:
+    """The fewest rows that are worth a thread, each of so many products."""
+    return max(1, _THREAD // max(1, products))
+
+
 def wrap_constants(format: IntFormat) -> tuple[int, int]:
     """The mask and the sign of `kernels.sums.wrapped`, as int64 holds them."""
     sign = 1 << (format.bits - 1) if format.signed else 0
@@ -151,11 +156,11 @@ def _as_int64(value: int) -> int:
 def _folded(products: Products, lane: np.dtype[Any]) -> tuple[Array, Array]:
     """Rule K4: centred weights (K, taps) in their operand dtype, start values in lanes."""
     centred = products.centred()
-    start = products.bias - products.input_zero_point * centred.sum(axis=1)
+    start = products.bias - products.input_zero_point * centred.sum(axis=1).astype(object)
     half = 2 ** (8 * lane.itemsize - 1)
     lanes = (start + half) % (2 * half) - half
     operand = operand_dtype(centred, products.input_format, products.input_zero_point)
-    wide = centred if operand == np.int16 else (centred + 2**63) % 2**64 - 2**63
+    wide = centred if centred.dtype != object else (centred + 2**63) % 2**64 - 2**63
     return wide.astype(operand), lanes.astype(lane)
 
 

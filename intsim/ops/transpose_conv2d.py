@@ -73,13 +73,13 @@ class TransposeConv2d(Op):
     def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:
         (x,) = inputs
         height, width = self.weight.shape[1:3]
-        spread = self._spread(x)
+        spread = self.spread(x)
         # a correlation that meets the taps from the last to the first
         taps = windows(spread, (height, width), (1, 1), self.dilation, ((0, 0), (0, 0)), 0)
         taps = taps[..., ::-1, ::-1]
         return (grouped_sums(self, self.weight, self.groups, taps, events),)
 
-    def _spread(self, x: Array) -> Array:
+    def spread(self, x: Array) -> Array:
         """The input with zx between its elements and around them, one row for each place a tap looks at."""
         sizes, places = [], []
         for axis in range(2):

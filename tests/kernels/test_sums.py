@@ -9,7 +9,7 @@ from intsim import plan, run
 from intsim.arithmetic import Accumulator, BiasPlace, Events, Overflow, Topology, ZeroPointPlace
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat, TensorSpec
-from intsim.ops import Conv2d, Dense, DepthwiseConv2d
+from intsim.ops import BatchMatmul, Conv2d, Dense, DepthwiseConv2d, TransposeConv2d
 from intsim.testing import Case, network_of
 from tests.contract.cases_contraction import CASES
 
@@ -34,7 +34,7 @@ def same(case, **options):
     return [plan(network, events=events).nodes[0].kernel for events in (False, True)]
 
 
-@pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d", "dense"])
+@pytest.mark.parametrize("name", ["conv2d", "depthwise_conv2d", "dense", "transpose_conv2d", "batch_matmul"])
 @given(data=st.data())
 def test_drawn_cases(name, data):
     case = data.draw(CASES[name])
@@ -248,3 +248,34 @@ def test_read_only_strided_and_foreign_inputs():
         x.astype(np.int8)[::-1][::-1],
     ):
         assert run(network, given_).output.tolist() == expected
+
+
+def test_matrices_that_are_both_computed():
+    spec = TensorSpec((2, 5, 17), IntFormat(8)), TensorSpec((17, 6), IntFormat(8))
+    x, y = filled((3, 2, 5, 17), IntFormat(8)), filled((3, 17, 6), IntFormat(8), 1)
+    fields = {"x_zero_point": -128, "y_zero_point": 127}
+    exact, counted = same(Case(BatchMatmul(**fields), spec, (x, y)), threads=3)
+    assert exact == counted == "batch_matmul int32 (int16 operands)"
+    narrow = BatchMatmul(**fields, accumulator=Accumulator(IntFormat(12)))
+    exact, counted = same(Case(narrow, spec, (x, y)))
+    assert (exact, counted) == ("batch_matmul int32 (int16 operands)", "reference int64")
+    wide = TensorSpec((5, 17), IntFormat(32)), TensorSpec((6, 17), IntFormat(16))
+    op = BatchMatmul(transpose_y=True, accumulator=Accumulator(IntFormat(48, signed=False)))
+    case = Case(op, wide, (filled((1, 5, 17), IntFormat(32)), filled((1, 6, 17), IntFormat(16))))
+    assert same(case)[0] == "batch_matmul int64 (int64 operands)"
+
+
+def test_a_transposed_convolution_meets_its_taps_backwards():
+    op = TransposeConv2d(
+        weight=filled((4, 3, 2, 3), IntFormat(8)),
+        output_size=(9, 10),
+        stride=(2, 3),
+        offset=(1, 0),
+        groups=2,
+        input_zero_point=-130,
+        accumulator=Accumulator(IntFormat(11), SATURATE, order="chw"),
+    )
+    case = Case(op, (TensorSpec((4, 3, 6), IntFormat(8)),), (filled((2, 4, 3, 6), IntFormat(8)),))
+    assert same(case)[0] == "transpose_conv2d stepwise int32"
+    wide = Case(op.replace(accumulator=Accumulator()), case.specs, case.inputs)
+    assert same(wide)[0] == "transpose_conv2d int32 (int16 operands)"

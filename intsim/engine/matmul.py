@@ -1,0 +1,77 @@
+"""Lowering of batch_matmul: matrix by matrix, both centred first (rules K1 to K3 of `engine.sums`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from intsim.arithmetic import Interval
+from intsim.engine.lowered import Lowered, Site, Work
+from intsim.engine.sums import exact_lane, grain, padded, why_exact, wrap_constants
+from intsim.formats import IntFormat
+from intsim.ops import BatchMatmul
+from intsim.ops.base import align
+from intsim.ops.dot import cannot_overflow, is_ring
+from intsim.record import Array
+
+_INT16, _INT32, _INT64 = IntFormat(16), IntFormat(32), IntFormat(64)
+
+
+def lower_matmul(site: Site) -> Lowered | str:
+    """The matrix kernel where the order of the additions does not matter; or why it does."""
+    op, bounds = site.op, site.bounds
+    accumulator = op.accumulator
+    if bounds.reach is None or bounds.final is None:
+        return "its bounds say nothing about partial sums"
+    proved = cannot_overflow(bounds.reach, accumulator)
+    if not proved and (site.counted or not is_ring(accumulator)):
+        return f"sums can be in {bounds.reach}, beyond {accumulator.register}"
+    lane = exact_lane(bounds.final.hull(), accumulator.format, proved)
+    zeros = op.x_zero_point, op.y_zero_point
+    centred = [Interval(r.min - zero, r.max - zero) for r, zero in zip(site.ranges, zeros, strict=True)]
+    small = all(_INT32.holds(zero, zero) for zero in zeros)
+    if lane is None or not small or not all(interval.within(_INT64) for interval in centred):
+        return f"sums can be in {bounds.final}, beyond int64"
+    operand = np.dtype(np.int16 if all(interval.within(_INT16) for interval in centred) else np.int64)
+    return Lowered(
+        f"batch_matmul {lane} ({operand} operands)", why_exact(site, proved), _call(site, lane, operand)
+    )
+
+
+def _call(site: Site, lane: np.dtype[Any], operand: np.dtype[Any]) -> Any:
+    op: BatchMatmul = site.op
+    shape, storage = site.outputs[0].shape, site.outputs[0].format.storage
+    mask, sign = wrap_constants(op.accumulator.format)
+    start = np.zeros(shape[-1], lane)
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        from intsim.kernels.sums import matmul_rows
+        from intsim.kernels.threads import run_parts
+
+        x, y = inputs
+        x = x.swapaxes(-1, -2) if op.transpose_x else x
+        y = y if op.transpose_y else y.swapaxes(-1, -2)
+        x, y = align(_centred(x, op.x_zero_point, operand), _centred(y, op.y_zero_point, operand))
+        out = np.empty((x.shape[0], *shape), storage)
+        a = np.broadcast_to(x, (*out.shape[:-1], x.shape[-1])).reshape(-1, *x.shape[-2:])
+        b = np.broadcast_to(y, (*out.shape[:-2], *y.shape[-2:])).reshape(-1, *y.shape[-2:])
+        results = out.reshape(-1, *shape[-2:])
+        for left, right, result in zip(a, b, results, strict=True):
+            rows, columns = np.array(left, order="C"), np.array(right, order="C")
+
+            def part(
+                begin: int, end: int, rows: Array = rows, columns: Array = columns, to: Array = result
+            ) -> None:
+                matmul_rows(rows, columns, start, mask, sign, begin, end, to)
+
+            run_parts(part, rows.shape[0], work.threads, grain(columns.size))
+        return (out,)
+
+    return call
+
+
+def _centred(x: Array, zero_point: int, operand: np.dtype[Any]) -> Array:
+    """x - zero_point, padded with zeros along the reduced axis."""
+    wide = x.astype(np.int64) - zero_point
+    return padded(wide.astype(operand))
