@@ -71,6 +71,9 @@ def operator_reason(graph: Graph, operator: Operator) -> str | None:
     for tensor in (*inputs, *outputs):
         if tensor.variable:
             return f"tensor {tensor.name!r} must not be a variable; it {_STATE}"
+        parameter = tensor.is_constant and tensor.scales is None  # an empty list of axes, say
+        if any(size < 1 for size in tensor.shape) and not parameter:
+            return f"tensor {tensor.name!r} must have sizes of at least 1, not {tensor.shape}"
     return _float_reason(graph, operator, inputs, outputs)
 
 

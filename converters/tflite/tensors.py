@@ -128,6 +128,8 @@ class TensorView:
         found = self.tensor.scales
         if found is None or found.details != "NONE" or found.scale.size == 0:
             return None
+        if not np.isfinite(found.scale).all():
+            return None
         axis = None
         if found.scale.size > 1:
             axis = found.axis - self.batched
