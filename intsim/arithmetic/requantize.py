@@ -116,10 +116,12 @@ class ShiftRight(Step):
 
     bits: IntArray = field("bits to the right, 0 to 62, per tensor or per channel", default=0)
     rounding: Rounding = field("where the remainder goes", default=Rounding.FLOOR)
-    seed: int = field("of STOCHASTIC", default=0)
+    seed: int = field("of STOCHASTIC, 0 to 2**64 - 1", default=0)
 
     def check(self) -> Iterator[tuple[str, str]]:
         yield from _parameter("bits", self.bits, 0, 62)
+        if not 0 <= self.seed < 2**64:
+            yield "seed", f"must be 0 to 2**64 - 1, not {self.seed}"
 
     def exact(self, value: Array) -> Array:
         return np.asarray(round_shift(value, _like(self.bits, value), self.rounding, self.seed))

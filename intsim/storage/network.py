@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, ClassVar
 
 import h5py
 
@@ -25,12 +25,12 @@ from intsim.storage.registry import Registry
 FORMAT = "intsim-network"
 FORMAT_VERSION = 1
 
-_Entry = TypeVar("_Entry")
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Root(Record):
     """What the file's root says."""
+
+    kind: ClassVar[str] = "root"
 
     format: str = field("always intsim-network")
     format_version: int = field("of this layout")
@@ -43,12 +43,16 @@ class Root(Record):
 class InputHead(Record):
     """What an input's group says beside its `TensorSpec`."""
 
+    kind: ClassVar[str] = "input"
+
     position: int = field("place among the inputs, from 0")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class NodeHead(Record):
     """What a node's group says beside the fields of its op."""
+
+    kind: ClassVar[str] = "node"
 
     position: int = field("place among the nodes, from 0; a node comes after those it reads from")
     op: str = field("name of the op")
@@ -161,7 +165,8 @@ def _check_version(root: Place) -> None:
 def _ordered(root: Place, name: str, found: Collector, read: Any) -> tuple[Any, ...]:
     """The entries of /inputs or /nodes, by their positions."""
     if name not in root.groups:
-        found.add(root.at(name), "must be a group, not missing")
+        if name not in (*root.attributes, *root.arrays):  # else it has been told already
+            found.add(root.at(name), "must be a group, not missing")
         return ()
     entries: list[tuple[int, Any]] = []
     with found.noting():
