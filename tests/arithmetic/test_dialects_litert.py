@@ -114,7 +114,7 @@ def test_double_rounding_of_unsigned_codes_takes_a_float32_product(drawn):
 
 def test_a_case_where_the_product_of_scales_matters():
     x_scale, y_scale = np.float32(0.1), np.float32(0.3)
-    w_scales = np.full(CHANNELS, 0.7 * 2.0**-22, np.float32)
+    w_scales = np.full(CHANNELS, 0.7 * 2.0**-21, np.float32)
     ratio = ratio_float64((x_scale, w_scales[:1]), y_scale)
     sums = np.rint((np.arange(CHANNELS) + 60.5) / ratio).astype(np.int64)
     drawn = (x_scale, w_scales, y_scale, sums, 0)
