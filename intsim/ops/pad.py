@@ -6,7 +6,7 @@ R1. Axis a gets padding[a][0] places before and padding[a][1] after; none is neg
 R2. CONSTANT: they hold `value`, which is in the input's format.
 R3. REFLECT: they mirror the input about its first and last place, which are not repeated; at most
     size - 1 places. SYMMETRIC: they mirror it about its edges, so those are repeated; at most size.
-R4. Axes are padded one after another, from the first; a corner mirrors what is already padded.
+R4. Every axis is padded for itself; a corner mirrors along all its axes.
 """
 
 from __future__ import annotations
@@ -75,10 +75,15 @@ class Pad(Op):
         (x,) = inputs
         if not any(map(any, self.padding)):
             return (x,)
-        widths = ((0, 0), *self.padding)
-        if self.mode is PadMode.CONSTANT:
-            return (np.pad(x, widths, constant_values=self.value),)
-        return (np.pad(x, widths, mode="reflect" if self.mode is PadMode.REFLECT else "symmetric"),)
+        if self.mode is PadMode.CONSTANT:  # not np.pad, which would put numpy's integers among Python's
+            pairs = list(zip(x.shape[1:], self.padding, strict=True))
+            inside = [slice(before, before + size) for size, (before, _) in pairs]
+            grown = [before + size + after for size, (before, after) in pairs]
+            y = np.full((x.shape[0], *grown), self.value, dtype=x.dtype)
+            y[(slice(None), *inside)] = x
+            return (y,)
+        mode = "reflect" if self.mode is PadMode.REFLECT else "symmetric"
+        return (np.pad(x, ((0, 0), *self.padding), mode=mode),)
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         return carried(self, specs, inputs)
