@@ -113,10 +113,11 @@ def test_double_rounding_of_unsigned_codes_takes_a_float32_product(drawn):
 
 
 def test_a_case_where_the_product_of_scales_matters():
-    x_scale, y_scale = np.float32(0.1), np.float32(0.3)
-    w_scales = np.full(CHANNELS, 0.7 * 2.0**-21, np.float32)
+    x_scale, w_scale, y_scale = map(float.fromhex, ("0x1.11ca96p-3", "0x1.e12824p-22", "0x1.f17f06p-1"))
+    w_scales = np.full(CHANNELS, w_scale, np.float32)
     ratio = ratio_float64((x_scale, w_scales[:1]), y_scale)
-    sums = np.rint((np.arange(CHANNELS) + 60.5) / ratio).astype(np.int64)
+    between = np.rint((np.arange(CHANNELS // 2) + 90.5) / ratio).astype(np.int64)  # where the code changes
+    sums = np.concatenate([between - 20, between + 20])
     drawn = (x_scale, w_scales, y_scale, sums, 0)
     wanted = conv(drawn, "uint8", per_channel=False).tolist()
     in_float32 = codes("tflite-double", drawn, "uint8", ratio_float32_product, per_channel=False)

@@ -1,4 +1,4 @@
-"""Make cases.json with PyTorch's quantized CPU engines: python make.py, in an environment that README.md names.
+"""Make cases.json with PyTorch's quantized CPU engines: python make.py, in the environment of README.md.
 
 A quantized linear layer makes the sums: u8 inputs, s8 weights within -64 to 64, so that no processor's
 pairwise 16-bit sums saturate. The sums that are written down are its exact integer sums.
@@ -58,6 +58,8 @@ def main():
                 x[:3], w[:6], w[6:] = 255, 64, -64
             x_scale = np.float32(rng.uniform(0.001, 0.1))
             w_scales = rng.uniform(0.0001, 0.01, 1 if engine == "qnnpack" else channels).astype(np.float32)
+            if number == 2:  # small sums, so that the fraction of a bias shows
+                x, x_zero, w = (x % 9 + 124).astype(np.uint8), 128, w // 32
             sums = (x.astype(np.int64) - x_zero) @ w.astype(np.int64).T
             y_scale = np.float32(np.abs(sums).max() * x_scale * w_scales.max() / 100)
             bias = None

@@ -14,7 +14,6 @@ import tempfile
 
 import numpy as np
 
-
 ROWS = 12
 BITS = {"i8": 8, "i16": 16, "i32": 32, "i48": 48}
 
@@ -86,9 +85,10 @@ def case(folder, rng):
     if parts["ou"] == "ou1":
         codes = unsigned(codes, out_bits)
     double = parts["rm"] == "rmD"
+    width = "32" if parts["sc"] == "sc1" else "16"
     return {
         "name": folder.name,
-        "special": f"{'double' if double else 'single'} rounding, {'32' if parts['sc'] == 'sc1' else '16'}-bit scale",
+        "special": f"{'double' if double else 'single'} rounding, {width}-bit scale",
         "scale16": parts["sc"] == "sc0",
         "double": double,
         "multipliers": multipliers.tolist(),
