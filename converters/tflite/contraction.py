@@ -148,11 +148,13 @@ def _widths(op: Lowering, x: TensorView, w: TensorView, announced: str, bias: st
 def scale_ratio(op: Lowering, parts: Contraction, dialect: Dialect, product: bool = False) -> Array:
     """The ratio input * weights / output, one or one per channel, as the runtime forms it.
 
-    product : fixed-point kernels of one scale multiply input's and weights' scales in float32; the
-        kernels that multiply sums in floating point, and all per-channel ones, go by the dialect
+    product : LiteRT's fixed-point kernels of one scale multiply input's and weights' scales in float32;
+        TensorFlow Lite Micro's, the kernels that multiply sums in floating point, and all per-channel
+        ones go by the dialect
     """
     form = dialect.ratio
-    if product and parts.w.scales.size == 1 and dialect.name.startswith("tflite-"):
+    one = parts.w.scales.size == 1 and op.dialect != "tflm"
+    if product and one and dialect.name.startswith("tflite-"):
         form = ratio_float32_product
     with np.errstate(all="ignore"):
         ratio = form([parts.x.scale, parts.w.scales], parts.y.scale)
