@@ -1,4 +1,4 @@
-"""Single operators that move data, drawn at random: intsim's integers against LiteRT's reference kernels."""
+"""Single operators that move data, drawn at random: intsim's integers against LiteRT's."""
 
 from __future__ import annotations
 
@@ -29,36 +29,40 @@ SCALES = st.sampled_from([0.5, 0.25, 1.0, 2.0**-8, 0.1, 0.0123])
 
 
 def agree(model: ModelBuilder, seed: int, may_refuse: str = "") -> None:
-    """Run both on random integers and edges, and compare every integer of every output.
+    """Compare every integer of every output, for the reference kernels and for what LiteRT runs by default.
 
     may_refuse : a converter that refuses the model in these words is right too
     """
-    data = model.build()
+    for dialect, resolver, engine in (("litert-ref", "ref", "reference"), ("xnnpack", "default", "fast")):
+        agree_in(model.build(), seed, may_refuse, dialect, resolver, engine)
+
+
+def agree_in(
+    data: bytes, seed: int, may_refuse: str, dialect: str, resolver: litert.Resolver, engine: str
+) -> None:
     try:
-        session = litert.Session(data)
+        session = litert.Session(data, resolver)
         runs = draws(session, seed)
         wanted = [session.run(run) for run in runs]
     except litert.RuntimeRefused:
         assume(False)
-    network = converted(data, may_refuse)
+    network = converted(data, dialect, may_refuse)
     if network is None:
         return
     layout = batch_layout(data)
-    given = to_sample_batch(layout, runs)
-    for engine in ("reference", "fast"):
-        result = intsim.run(network, given, engine=engine)
-        found = from_sample_batch(layout, result.outputs)
-        assert len(found) == RUNS
-        for run, expected in zip(found, wanted, strict=True):
-            assert list(run) == list(expected)
-            for name, value in expected.items():
-                assert run[name].tolist() == value.tolist(), (engine, name)
+    result = intsim.run(network, to_sample_batch(layout, runs), engine=engine)
+    found = from_sample_batch(layout, result.outputs)
+    assert len(found) == RUNS
+    for run, expected in zip(found, wanted, strict=True):
+        assert list(run) == list(expected)
+        for name, value in expected.items():
+            assert run[name].tolist() == value.tolist(), (dialect, name)
 
 
-def converted(data: bytes, may_refuse: str) -> intsim.Network | None:
+def converted(data: bytes, dialect: str, may_refuse: str) -> intsim.Network | None:
     """The network, or None where the converter rightly refuses it."""
     try:
-        return CONVERTER.convert(data)
+        return CONVERTER.convert(data, dialect)
     except ConversionError as error:
         batch = batch_layout(data).size
         if may_refuse and may_refuse in str(error) and (batch > 1 or may_refuse != MIXED):
