@@ -58,14 +58,15 @@ def thresholds_of(rule: Requantization, sums: Interval) -> Requantization:
     Parameters
     ----------
     rule : whose code never falls as the sum grows, and whose registers hold every value
-    sums : the range of the sums
+    sums : the range of the sums, taken for all channels alike
 
     Raises
     ------
     SpecError
         `rule` is not known to be monotone over the range, or has too many codes.
     """
-    codes, low, high = _codes(rule, sums), sums.min, sums.max
+    low, high = sums.min, sums.max
+    codes = _codes(rule, sums.hull())
     steps = np.arange(codes.min + 1, codes.max + 1, dtype=object)[:, None]
     channels = rule.channels()
     # the least sum whose code is at least each step: bisection, all steps and channels at once
