@@ -156,3 +156,8 @@ def lower_cast(op: Lowering) -> None:
     op.require(y.dtype != "bool" or x.dtype == "bool", f"output must be integers, not {y.dtype}")
     given = operands(op, [0], keeps_batch=True)
     yields(op, Requantize(Requantization((), y.format, Overflow.WRAP)), given, x.shape)
+
+
+@lowers("SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND")
+def lower_space_and_batch(op: Lowering) -> None:
+    op.refuse("makes samples of places; export a dilated convolution with its dilation factors instead")

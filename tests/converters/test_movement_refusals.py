@@ -135,6 +135,10 @@ OURS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: _transpose_by_int64(),
         "permutation must be int32, which is all the runtime reads, not int64",
     ),
+    "places made samples": (
+        lambda: model("SPACE_TO_BATCH_ND", [[2, 2], [[0, 0], [0, 0]]], (1, 2, 2, 1), (4, 1, 1, 1)),
+        "makes samples of places; export a dilated convolution with its dilation factors instead",
+    ),
     "packed elements": (
         lambda: model("SLICE", [[0, 1], [1, 2]], (1, 3), (1, 2), dtype="int4"),
         "'x0' must be one of int8, uint8, int16, uint16, int32, uint32, int64, bool, not int4",
