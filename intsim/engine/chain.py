@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Accumulator, BiasPlace, Events, Interval, Overflow, ZeroPointPlace
-from intsim.engine.lowered import Lowered, Site, Work
+from intsim.engine.lowered import Lowered, Site, Work, ready
 from intsim.engine.products import Products
 from intsim.engine.reference import fault, lower_reference
 from intsim.formats import IntFormat
@@ -52,7 +52,6 @@ def _call(site: Site, products: Products, lane: np.dtype[Any]) -> Any:
     reference = lower_reference(site)
 
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
-        from intsim.engine.sums import ready
         from intsim.kernels.stepwise import chain_positions
         from intsim.kernels.threads import run_parts
 

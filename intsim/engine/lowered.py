@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.bounds import NetworkBounds
 from intsim.formats import TensorSpec
@@ -70,3 +72,9 @@ def site_of(network: Network, node: Node, bounds: NetworkBounds, counted: bool) 
         bounds.nodes[node.name],
         counted and accumulator_of(node.op) is not None,
     )
+
+
+def ready(x: Array) -> Array:
+    """A form that every kernel is compiled for once: contiguous, aligned, writable, signed where 64 bits."""
+    x = x.view(np.int64) if x.dtype == np.uint64 else x
+    return np.require(x, requirements=("C", "A", "W"))

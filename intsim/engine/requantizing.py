@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from intsim.engine.lowered import Lowered, Site, Work
+from intsim.engine.lowered import Call, Lowered, Site, Work, ready
 from intsim.engine.reference import fault, lower_reference
-from intsim.kernels.program import Program, program, unfit
+from intsim.kernels.program import Program, fixed, program, unfit
 from intsim.record import Array
 
 _BLOCK = 1 << 15  # elements in flight: 256 KiB of int64
+_LEAST = 1 << 13  # elements below which a thread costs more than it gives
 
 
 def lower_requantize(site: Site) -> Lowered | str:
@@ -17,7 +18,36 @@ def lower_requantize(site: Site) -> Lowered | str:
     reason = unfit(site.op.requantization, site.ranges[0])
     if reason is not None:
         return reason
-    steps = program(site.op.requantization)
+    steps = program(site.op.requantization, site.ranges[0])
+    why = f"values on the way are in {site.bounds.partial}, so int64 holds every step [P1]"
+    parameters = fixed(steps)
+    if parameters is not None:
+        return Lowered("requantize fixed point", why, _fixed_call(site, parameters))
+    return Lowered("requantize int64", why, _program_call(site, steps))
+
+
+def _fixed_call(site: Site, parameters: Array) -> Call:
+    storage = site.outputs[0].format.storage
+    width = parameters.shape[1]
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        from intsim.kernels.fixed import fixed_rows
+        from intsim.kernels.threads import run_parts
+
+        x = ready(inputs[0])
+        out = np.empty(x.shape, storage)
+        flat, to = x.reshape(-1), out.reshape(-1)
+
+        def part(begin: int, end: int) -> None:
+            fixed_rows(flat, parameters, begin, end, to)
+
+        run_parts(part, -(-x.size // width), work.threads, least=-(-_LEAST // width))
+        return (out,)
+
+    return call
+
+
+def _program_call(site: Site, steps: Program) -> Call:
     reference = lower_reference(site)
     storage = site.outputs[0].format.storage
 
@@ -28,8 +58,7 @@ def lower_requantize(site: Site) -> Lowered | str:
             raise fault(site.node.name, "the kernel trapped where the reference did not")
         return (out,)
 
-    why = f"values on the way are in {site.bounds.partial}, so int64 holds every step [P1]"
-    return Lowered("requantize int64", why, call)
+    return call
 
 
 def _run(steps: Program, x: Array, out: Array, threads: int) -> int:
@@ -48,5 +77,5 @@ def _run(steps: Program, x: Array, out: Array, threads: int) -> int:
             trapped.append(run_steps(values, *steps.arrays()))
             out[first:last] = values.astype(out.dtype)
 
-    run_parts(part, -(-x.size // width), threads, least=-(-4096 // width))
+    run_parts(part, -(-x.size // width), threads, least=-(-_LEAST // width))
     return sum(trapped)

@@ -22,7 +22,7 @@ import numpy as np
 
 from intsim.arithmetic import Interval, Topology
 from intsim.engine.chain import lower_chain
-from intsim.engine.lowered import Lowered, Site, Work
+from intsim.engine.lowered import Lowered, Site, Work, ready
 from intsim.engine.products import Products, products_of
 from intsim.formats import IntFormat
 from intsim.ops.dot import cannot_overflow, is_ring
@@ -130,12 +130,6 @@ def _operands(x: Array, packed: Array) -> Array:
     rows = np.zeros((x.shape[0], packed.shape[1]), packed.dtype)
     rows[:, : x.shape[1]] = x
     return rows
-
-
-def ready(x: Array) -> Array:
-    """A form that every kernel is compiled for once: contiguous, aligned, writable, signed where 64 bits."""
-    x = x.view(np.int64) if x.dtype == np.uint64 else x
-    return np.require(x, requirements=("C", "A", "W"))
 
 
 def grain(products: int) -> int:

@@ -102,8 +102,10 @@ class _Writer:
         self.pool.append(np.ascontiguousarray(values, dtype=np.int64).ravel())
         return place
 
-    def hold(self, format: IntFormat, overflow: Overflow) -> None:
-        """Write the value into a register; of a format wider than int64 only the low side can matter."""
+    def hold(self, format: IntFormat, overflow: Overflow, interval: Interval | None = None) -> None:
+        """Write a value of `interval` into a register; of uint64 only the low side can matter."""
+        if interval is not None and interval.within(format):
+            return
         low, high = max(format.min, _INT64.min), min(format.max, _INT64.max)
         if overflow is Overflow.WRAP and format.bits < 64:
             sign = 1 << (format.bits - 1) if format.signed else 0
@@ -129,16 +131,63 @@ def unfit(requantization: Requantization, interval: Interval) -> str | None:
     return None
 
 
-def program(requantization: Requantization) -> Program:
-    """The program of a requantization; whether it may be used is `unfit`'s say."""
+def program(requantization: Requantization, interval: Interval) -> Program:
+    """The program of a requantization for values of `interval`; whether it may be used is `unfit`'s say.
+
+    Registers that nothing can overflow are left out.
+    """
     writer = _Writer()
     for step in requantization.steps:
         _write(writer, step)
+        interval = step.map_interval(interval)
         if step.into is not None:
-            writer.hold(step.into.format, step.into.overflow)
-    writer.hold(requantization.format, requantization.overflow)
+            writer.hold(step.into.format, step.into.overflow, interval)
+            interval = interval.fit(step.into.format, step.into.overflow)
+    writer.hold(requantization.format, requantization.overflow, interval)
     channels = requantization.channels()
     return _pack(writer, channels * -(-_WIDTH // channels))
+
+
+def fixed(program: Program) -> Array | None:
+    """The program as the parameters of `kernels.fixed`, where it has no more than those stages."""
+    rows = _Stages(program)
+    return rows.parameters if rows.complete else None
+
+
+class _Stages:
+    """Reads a program from its beginning, stage by stage, into the rows of `kernels.fixed`."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.place = program, 0
+        self.parameters = np.zeros((11, program.width), np.int64)
+        before, factor, after, low, high = (self.parameters[row] for row in (0, 1, 8, 9, 10))
+        factor[:], low[:], high[:] = 1, _INT64.min, _INT64.max
+        self._take("ADD", before)
+        left = np.zeros_like(factor)
+        self._take("SHIFT_LEFT", left)
+        self._take("MULTIPLY", factor)
+        wide = factor.astype(object) << left.astype(object)
+        fits = not _INT64.outside(wide).any()
+        if fits:
+            factor[:] = wide
+        for stage in (2, 5):
+            self._take("SHIFT_RIGHT", *self.parameters[stage : stage + 3])
+        self._take("ADD", after)
+        while self._take("CLAMP", *(limits := np.zeros((2, program.width), np.int64))):
+            low[:], high[:] = (np.minimum(np.maximum(end, limits[0]), limits[1]) for end in (low, high))
+        self.complete = fits and self.place == program.codes.size
+
+    def _take(self, code: str, *rows: Array) -> bool:
+        """Copy the next step's parameters to `rows` if it is of this code and they say all of it."""
+        if self.place == self.program.codes.size or CODES[self.program.codes[self.place]] != code:
+            return False
+        integers = self.program.integers[self.place]
+        if integers[len(rows) :].any():  # a rounding that looks at the lowest kept bit
+            return False
+        for row, values in zip(rows, integers, strict=False):
+            row[:] = values
+        self.place += 1
+        return True
 
 
 def _write(writer: _Writer, step: AnyStep) -> None:
