@@ -21,9 +21,13 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+from intsim_converters.tflite import CONVERTER
 from sklearn.datasets import load_digits
+
+from intsim.storage import save
 
 FOLDER = Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))  # the flatbuffer builder and the runtime live with the tests
@@ -190,10 +194,6 @@ NETWORKS: dict[str, Callable[[Parameters, np.ndarray], bytes]] = {
 
 def make(name: str) -> dict[str, bytes]:
     """Every file of one network, by file name."""
-    from intsim_converters.tflite import CONVERTER
-
-    from intsim.storage import save
-
     digits = load_digits()
     images = digits.images[..., None] / 16
     with np.load(FOLDER / name / "float.npz") as stored:
@@ -204,22 +204,22 @@ def make(name: str) -> dict[str, bytes]:
     session = Session(model, "ref")
     answers = [session.run({"image": sample[None]}) for sample in inputs]
     outputs = {key: np.concatenate([answer[key] for answer in answers]) for key in answers[0]}
-    network_file = FOLDER / name / ".network.h5"
-    model_file = FOLDER / name / ".model.tflite"
-    try:
-        model_file.write_bytes(model)
-        save(CONVERTER.convert(model_file, None).replace(source=f"{name}/model.tflite"), network_file)
-        network = network_file.read_bytes()
-    finally:
-        network_file.unlink(missing_ok=True)
-        model_file.unlink(missing_ok=True)
     return {
         "model.tflite": model,
-        "network.h5": network,
+        "network.h5": _converted(model),
         "inputs.npy": _npy(inputs),
         "labels.npy": _npy(digits.target[kept].astype(np.int64)),
         "outputs.npz": _npz(outputs),
     }
+
+
+def _converted(model: bytes) -> bytes:
+    """What ``intsim convert model.tflite -o network.h5`` writes; the file's name is kept in it."""
+    with TemporaryDirectory() as folder:
+        source, network = Path(folder, "model.tflite"), Path(folder, "network.h5")
+        source.write_bytes(model)
+        save(CONVERTER.convert(source), network)
+        return network.read_bytes()
 
 
 def _convolve(x: np.ndarray, weight: np.ndarray, bias: np.ndarray, padding: str) -> np.ndarray:
