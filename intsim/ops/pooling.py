@@ -11,11 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from intsim.formats import TensorSpec
 from intsim.ops.base import Op, integer_input
-from intsim.ops.windows import check_window, output_size, taps_inside
+from intsim.ops.windows import any_outside, check_window, output_size, taps_inside
 from intsim.record import Array, field
 
 
@@ -42,9 +40,8 @@ class Pool2d(Op):
         height, width, channels = x.shape
         size = output_size((height, width), self.kernel, self.stride, self.dilation, self.padding)
         self.require(min(size) >= 1, f"kernel must fit the padded input {x.shape}. [W1]")
-        self.require(
-            bool(np.all(self.taps_inside((height, width)))), "windows must not lie in the padding alone. [P2]"
-        )
+        outside = any_outside((height, width), self.kernel, self.stride, self.dilation, self.padding)
+        self.require(not outside, "windows must not lie in the padding alone. [P2]")
         return (TensorSpec((*size, channels), format),)
 
     def taps_inside(self, size: tuple[int, int]) -> Array:

@@ -59,12 +59,36 @@ def check_window(stride: Pair, dilation: Pair, padding: Padding) -> Iterator[tup
 
 def taps_inside(size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Array:
     """How many of rule W2's places are inside the image, for every output position: (OH, OW)."""
-    counts = []
-    for axis, outputs in enumerate(output_size(size, kernel, stride, dilation, padding)):
-        first = np.arange(max(outputs, 0)) * stride[axis] - padding[axis][0]
-        places = first[:, None] + np.arange(kernel[axis]) * dilation[axis]
-        counts.append(np.count_nonzero((places >= 0) & (places < size[axis]), axis=1))
+    outputs = output_size(size, kernel, stride, dilation, padding)
+    counts = [
+        _taps_along(np.arange(max(outputs[axis], 0)), axis, size, kernel, stride, dilation, padding)
+        for axis in range(2)
+    ]
     return np.asarray(np.multiply.outer(counts[0], counts[1]))
+
+
+def any_outside(size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> bool:
+    """Whether some output position has no place inside the image.
+
+    Without dilation the places are without gaps, so that the first and the last position tell.
+    """
+    outputs = output_size(size, kernel, stride, dilation, padding)
+    for axis in range(2):
+        last = outputs[axis] - 1
+        positions = np.array([0, last]) if dilation[axis] == 1 else np.arange(last + 1)
+        if (_taps_along(positions, axis, size, kernel, stride, dilation, padding) == 0).any():
+            return True
+    return False
+
+
+def _taps_along(
+    positions: Array, axis: int, size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding
+) -> Array:
+    """How many of rule W2's places are inside the image along one axis, at these output positions."""
+    first = positions * stride[axis] - padding[axis][0]
+    lowest = np.maximum(-(first // dilation[axis]), 0)
+    highest = np.minimum((size[axis] - 1 - first) // dilation[axis], kernel[axis] - 1)
+    return np.asarray(np.maximum(highest - lowest + 1, 0))
 
 
 def windows(x: Array, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding, fill: Any) -> Array:
