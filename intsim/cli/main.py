@@ -1,0 +1,85 @@
+"""`intsim`: reads the command line and hands it to one verb.
+
+Results go to stdout, everything else to stderr. Exit status: 0 fine, 1 the answer is no, 2 wrong usage or
+a bad file. A verb's heavy imports are made when it runs, so that `intsim --help` is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.metadata import version
+from types import ModuleType
+
+from intsim.errors import IntsimError
+
+VERBS = (
+    "convert",
+    "info",
+    "check_model",
+    "ops",
+    "formats",
+    "dialects",
+)
+"""Modules of this package, each with SUMMARY, EXAMPLES, `add_arguments(parser)` and `run(arguments)`."""
+
+OK, NO, WRONG = 0, 1, 2
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command. Returns the exit status; only argparse's own endings raise SystemExit."""
+    arguments = make_parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+        sys.stdout.flush()
+    except IntsimError as error:
+        for finding in error.findings:
+            print(f"intsim: error: {finding}", file=sys.stderr)
+        return WRONG
+    except BrokenPipeError:
+        # The reader has gone: say nothing, and let nothing more be written when Python closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
+    except MemoryError:
+        print("intsim: error: there is not enough memory for this", file=sys.stderr)
+        return WRONG
+    except KeyboardInterrupt:
+        print("intsim: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    return status
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command."""
+    parser = argparse.ArgumentParser(
+        prog="intsim",
+        description="Bit-exact reference simulator for quantized neural networks.",
+        epilog="`intsim VERB --help` has examples. Exit status: 0 fine, 1 the answer is no, 2 wrong usage"
+        " or a bad file.",
+    )
+    parser.add_argument("--version", action="version", version=f"intsim {version('intsim')}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+    for name in VERBS:
+        _add_verb(verbs, import_module(f"intsim.cli.{name}"))
+    return parser
+
+
+def _add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], module: ModuleType) -> None:
+    verb = verbs.add_parser(
+        module.__name__.rpartition(".")[2].replace("_", "-"),
+        help=module.SUMMARY,
+        description=module.__doc__,
+        epilog=f"examples:\n{module.EXAMPLES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(verb)
+    verb.set_defaults(run=module.run)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

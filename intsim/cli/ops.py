@@ -1,0 +1,111 @@
+"""List the ops, or the rules and the fields of one.
+
+The fields are those of the op's group in the HDF5 file.
+"""
+
+from __future__ import annotations
+
+import inspect
+from argparse import ArgumentParser, Namespace
+from dataclasses import MISSING
+from typing import TYPE_CHECKING, Any
+
+from intsim.cli.output import add_json, print_json, print_table
+
+if TYPE_CHECKING:
+    from intsim.ops import Op
+
+SUMMARY = "what every op means"
+EXAMPLES = """\
+  intsim ops
+  intsim ops conv2d
+  intsim ops requantize --json
+"""
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", nargs="?", help="one op")
+    add_json(parser)
+
+
+def run(arguments: Namespace) -> int:
+    from intsim.errors import SpecError
+    from intsim.storage.registry import Registry
+
+    registry = Registry()
+    if arguments.name is None:
+        return _list([_found(registry, name) for name in registry.names()], arguments.json)
+    op = registry.find(arguments.name)
+    if op is None:
+        raise SpecError(f"op must be one of {', '.join(registry.names())}, not {arguments.name!r}")
+    if arguments.json:
+        print_json(_described(op))
+    else:
+        _print(op)
+    return 0
+
+
+def _found(registry: Any, name: str) -> type[Op]:
+    op: type[Op] = registry.find(name)
+    return op
+
+
+def _list(ops: list[type[Op]], as_json: bool) -> int:
+    if as_json:
+        print_json([{"name": op.name, "version": op.version, "summary": summary(op)} for op in ops])
+    else:
+        print_table(("op", "version", "meaning"), ((op.name, op.version, summary(op)) for op in ops))
+    return 0
+
+
+def summary(op: type[Op]) -> str:
+    """The first line of an op's rules, without its name."""
+    return _rules(op).splitlines()[0].partition(": ")[2] or _rules(op).splitlines()[0]
+
+
+def _rules(op: type[Op]) -> str:
+    module = inspect.getmodule(op)
+    return inspect.cleandoc((module and module.__doc__) or op.__doc__ or op.name)
+
+
+def _fields(op: type[Op]) -> list[dict[str, Any]]:
+    from intsim.record import describe, schema
+
+    listed = []
+    for entry, annotation in schema(op):  # type: ignore[arg-type]
+        required = entry.default is MISSING and entry.default_factory is MISSING
+        listed.append(
+            {
+                "name": entry.name,
+                "type": describe(annotation),
+                "required": required,
+                "default": None if required else repr(entry.default),
+                "meaning": entry.metadata.get("doc", ""),
+            }
+        )
+    return listed
+
+
+def _described(op: type[Op]) -> dict[str, Any]:
+    return {
+        "name": op.name,
+        "version": op.version,
+        "inputs": {"fewest": op.arity[0], "most": op.arity[1]},
+        "rules": _rules(op),
+        "fields": _fields(op),
+    }
+
+
+def _print(op: type[Op]) -> None:
+    print(_rules(op))
+    print(f"\nVersion {op.version}. Inputs: {_arity(op)}.\n")
+    for entry in _fields(op):
+        default = "required" if entry["required"] else f"default {entry['default']}"
+        print(f"{entry['name']}: {entry['type']}; {default}\n    {entry['meaning']}")
+
+
+def _arity(op: type[Op]) -> str:
+    fewest, most = op.arity
+    if most is None:
+        return f"{fewest} or more"
+    return str(fewest) if fewest == most else f"{fewest} to {most}"
