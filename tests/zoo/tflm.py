@@ -15,7 +15,8 @@ from tflite_micro import runtime
 
 from tests.zoo.litert import RuntimeRefused, tensor_keys
 
-_ARENA = 1 << 21  # bytes; a model too large for it ends the process
+_ROOM = 8
+"""Bytes of working memory per byte of model, and 2 MiB: a model that needs more ends the process."""
 
 
 class Session:
@@ -32,11 +33,11 @@ class Session:
         The runtime will not load the model or prepare its operators.
     """
 
-    def __init__(self, model: bytes, arena: int = _ARENA) -> None:
+    def __init__(self, model: bytes) -> None:
         try:
             self._interpreter = runtime.Interpreter.from_bytes(
                 model,
-                arena_size=arena,
+                arena_size=_ROOM * len(model) + (2 << 20),
                 intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors,  # spelled so
             )
         except RuntimeError as error:
