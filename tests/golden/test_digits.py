@@ -7,6 +7,7 @@ import pytest
 
 from golden import make_digits
 from golden.make_digits import FOLDER, KEPT, NETWORKS
+from intsim.cli.main import main
 from intsim.engine import run
 from intsim.storage import load
 
@@ -34,6 +35,13 @@ def test_so_many_digits_are_right(name):
     labels = np.load(FOLDER / name / "labels.npy")
     assert len(labels) == KEPT
     assert np.count_nonzero(found == labels) == CORRECT[name]
+
+
+@each_network
+def test_the_command_converts_to_the_same_bytes(name, tmp_path):
+    source, made = FOLDER / name / "model.tflite", tmp_path / "made.h5"
+    assert main(["convert", str(source), "-o", str(made)]) == 0
+    assert made.read_bytes() == (FOLDER / name / "network.h5").read_bytes()
 
 
 def test_the_files_are_what_is_made_now(capsys, monkeypatch):
