@@ -1,4 +1,4 @@
-"""Lowering of requantize: the steps as a program on int64 values."""
+"""Lowering of requantize: the usual stages mostly in int32, else the steps as a program on int64."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from intsim.engine.lowered import Call, Lowered, Site, Work, ready
 from intsim.engine.reference import fault, lower_reference
-from intsim.kernels.program import Program, fixed, program, unfit
+from intsim.kernels.program import Program, program, unfit
+from intsim.kernels.stages import Fixed, fixed
 from intsim.record import Array
 
 _BLOCK = 1 << 15  # elements in flight: 256 KiB of int64
@@ -20,15 +21,15 @@ def lower_requantize(site: Site) -> Lowered | str:
         return reason
     steps = program(site.op.requantization, site.ranges[0])
     why = f"values on the way are in {site.bounds.partial}, so int64 holds every step [P1]"
-    parameters = fixed(steps)
-    if parameters is not None:
-        return Lowered("requantize fixed point", why, _fixed_call(site, parameters))
+    stages = fixed(steps, site.ranges[0])
+    if stages is not None:
+        return Lowered("requantize int32", why + ", and int32 all but the product", _fixed_call(site, stages))
     return Lowered("requantize int64", why, _program_call(site, steps))
 
 
-def _fixed_call(site: Site, parameters: Array) -> Call:
+def _fixed_call(site: Site, stages: Fixed) -> Call:
     storage = site.outputs[0].format.storage
-    width = parameters.shape[1]
+    width = stages.integers.shape[1]
 
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
         from intsim.kernels.fixed import fixed_rows
@@ -39,7 +40,7 @@ def _fixed_call(site: Site, parameters: Array) -> Call:
         flat, to = x.reshape(-1), out.reshape(-1)
 
         def part(begin: int, end: int) -> None:
-            fixed_rows(flat, parameters, begin, end, to)
+            fixed_rows(flat, stages.scalars, stages.integers, begin, end, to)
 
         run_parts(part, -(-x.size // width), work.threads, least=-(-_LEAST // width))
         return (out,)

@@ -111,7 +111,7 @@ def _lower_matrix(
         from intsim.kernels.threads import run_parts
 
         (x,) = inputs
-        rows = _operands(x.reshape(-1, taps), packed)
+        rows = _operands(products.images(x).reshape(-1, taps), packed)
         out = np.empty((rows.shape[0], packed.shape[0]), storage)
 
         def part(begin: int, end: int) -> None:

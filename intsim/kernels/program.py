@@ -148,48 +148,6 @@ def program(requantization: Requantization, interval: Interval) -> Program:
     return _pack(writer, channels * -(-_WIDTH // channels))
 
 
-def fixed(program: Program) -> Array | None:
-    """The program as the parameters of `kernels.fixed`, where it has no more than those stages."""
-    rows = _Stages(program)
-    return rows.parameters if rows.complete else None
-
-
-class _Stages:
-    """Reads a program from its beginning, stage by stage, into the rows of `kernels.fixed`."""
-
-    def __init__(self, program: Program) -> None:
-        self.program, self.place = program, 0
-        self.parameters = np.zeros((11, program.width), np.int64)
-        before, factor, after, low, high = (self.parameters[row] for row in (0, 1, 8, 9, 10))
-        factor[:], low[:], high[:] = 1, _INT64.min, _INT64.max
-        self._take("ADD", before)
-        left = np.zeros_like(factor)
-        self._take("SHIFT_LEFT", left)
-        self._take("MULTIPLY", factor)
-        wide = factor.astype(object) << left.astype(object)
-        fits = not _INT64.outside(wide).any()
-        if fits:
-            factor[:] = wide
-        for stage in (2, 5):
-            self._take("SHIFT_RIGHT", *self.parameters[stage : stage + 3])
-        self._take("ADD", after)
-        while self._take("CLAMP", *(limits := np.zeros((2, program.width), np.int64))):
-            low[:], high[:] = (np.minimum(np.maximum(end, limits[0]), limits[1]) for end in (low, high))
-        self.complete = fits and self.place == program.codes.size
-
-    def _take(self, code: str, *rows: Array) -> bool:
-        """Copy the next step's parameters to `rows` if it is of this code and they say all of it."""
-        if self.place == self.program.codes.size or CODES[self.program.codes[self.place]] != code:
-            return False
-        integers = self.program.integers[self.place]
-        if integers[len(rows) :].any():  # a rounding that looks at the lowest kept bit
-            return False
-        for row, values in zip(rows, integers, strict=False):
-            row[:] = values
-        self.place += 1
-        return True
-
-
 def _write(writer: _Writer, step: AnyStep) -> None:
     if isinstance(step, Add):
         writer.add("ADD", step.values)

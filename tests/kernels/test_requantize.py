@@ -27,16 +27,23 @@ from intsim.arithmetic import (
 from intsim.arithmetic.dialects import DIALECTS
 from intsim.errors import OverflowTrap, SpecError
 from intsim.formats import IntFormat, TensorSpec
-from intsim.kernels import program, steps
+from intsim.kernels import program, stages, steps
 from intsim.ops import Requantize
 from intsim.testing import Case, network_of
 from intsim.testing.strategies import formats, requantizations, tensors
 
 SWEPT = {
-    "fixed point": ["tflite-double", "tflite-single", "tflite-neon", "pow2-half-up", "pow2-half-away"],
-    "int64": ["litert-ref-fc", "f32-rne-zp-after", "f32-rne-zp-before", "pow2-even", "dyadic-rne"],
+    "int32": ["tflite-double", "tflite-neon", "pow2-half-up", "pow2-half-away", "pow2-floor"],
+    "int64": [
+        "tflite-single",
+        "litert-ref-fc",
+        "f32-rne-zp-after",
+        "f32-rne-zp-before",
+        "pow2-even",
+        "dyadic-rne",
+    ],
 }
-"""Dialects by the kernel that runs them."""
+"""Dialects by the kernel that runs them on sums of 28 bits."""
 
 SHIFTS = [rounding for rounding in Rounding if rounding is not Rounding.STOCHASTIC]
 
@@ -180,15 +187,17 @@ def test_dialects(kernel, name, format):
     powers = 2.0 ** -np.arange(1, 9)
     ratios = powers if "pow2" in name else np.concatenate([rng.uniform(1e-6, 1, 5), [0.5, 2**-9, 0.999999]])
     rule = DIALECTS[name].requantization(ratios, zero_point=3, format=format)
-    values = np.concatenate([rng.integers(-(2**31), 2**31, (500, 8)), rng.integers(-3000, 3000, (1500, 8))])
-    values[0], values[1], values[2] = 2**31 - 1, -(2**31), 0
-    made = plan(network(rule, (8,)))
-    assert made.nodes[0].kernel == f"requantize {kernel}"
-    expected = rule.apply(values).tolist()
-    assert made.run(values).output.tolist() == expected
-    flat = values.ravel().copy()
-    assert steps.run_steps(flat, *program.program(rule, Interval(-(2**31), 2**31 - 1)).arrays()) == 0
-    assert flat.reshape(values.shape).tolist() == expected
+    for bits in (28, 32):
+        top = 2 ** (bits - 1)
+        values = np.concatenate([rng.integers(-top, top, (500, 8)), rng.integers(-3000, 3000, (1500, 8))])
+        values[0], values[1], values[2] = top - 1, -top, 0
+        made = plan(network(rule, (8,), IntFormat(bits)))
+        assert made.nodes[0].kernel in (f"requantize {kernel}", *(["requantize int64"] if bits == 32 else []))
+        expected = rule.apply(values).tolist()
+        assert made.run(values).output.tolist() == expected
+        flat = values.ravel().copy()
+        assert steps.run_steps(flat, *program.program(rule, Interval(-top, top - 1)).arrays()) == 0
+        assert flat.reshape(values.shape).tolist() == expected
 
 
 def test_a_ratio_above_one_wraps_where_the_runtime_does():
@@ -217,43 +226,73 @@ def test_channels_meet_their_own_parameters_in_every_row(channels):
         assert run(made, x, threads=threads).output.tolist() == rule.apply(x).tolist()
 
 
-def stages(*steps, interval=None):
-    """The parameters of the one-pass kernel for steps on int32, or None."""
-    rule = Requantization(steps, IntFormat(8))
-    return program.fixed(program.program(rule, interval or Interval(-(2**31), 2**31 - 1)))
+INT20 = Interval(-(2**19), 2**19 - 1)
 
 
-def test_what_fits_one_pass():
-    add, left, mul, clamp = Add(values=3), ShiftLeft(bits=4), Multiply(multipliers=7), Clamp(lo=-5, hi=90)
-    right = ShiftRight(bits=3, rounding=Rounding.HALF_AWAY)
-    values = np.concatenate([np.arange(-300, 300), [2**31 - 1, -(2**31)]])
-    fitting = [
+def staged(*steps_, interval=INT20):
+    """The arrays of the int32 kernel for steps, or None."""
+    rule = Requantization(steps_, IntFormat(8))
+    return stages.fixed(program.program(rule, interval), interval)
+
+
+ADD, LEFT, CLAMP = Add(values=3), ShiftLeft(bits=4), Clamp(lo=-5, hi=90)
+RIGHT = ShiftRight(bits=3, rounding=Rounding.HALF_AWAY)
+RIGHTS = ShiftRight(bits=[1, 0, 30], rounding=Rounding.HALF_TOWARD_ZERO)
+MULTIPLY = Multiply(multipliers=[7, -9, 2**11])
+
+
+@pytest.mark.parametrize(
+    "steps_",
+    [
         (),
-        (add,),
-        (add, left, mul, right, right, add, clamp),
-        (left, right),
-        (mul, clamp),
-        (right, clamp, Clamp(lo=-3, hi=200), Clamp(lo=100, hi=101)),
-        (add, add),
-    ]
-    for steps_ in fitting:
-        assert stages(*steps_) is not None, steps_
-        rule = Requantization(steps_, IntFormat(8))
-        made = plan(network(rule, (1,)))
-        assert made.nodes[0].kernel == "requantize fixed point"
-        assert made.run(values[:, None]).output[:, 0].tolist() == rule.apply(values).tolist()
+        (ADD,),
+        (ADD, LEFT, MULTIPLY, ShiftRight(bits=9), RIGHTS, ADD, CLAMP),
+        (MULTIPLY, ShiftRight(bits=9, rounding=Rounding.CEIL), RIGHT),
+        (LEFT, RIGHTS),
+        (MULTIPLY, CLAMP),
+        (RIGHT, CLAMP, Clamp(lo=-3, hi=200), Clamp(lo=100, hi=101)),
+        (CLAMP, Clamp(lo=2**40, hi=2**41)),
+        (ADD, ADD),
+    ],
+)
+def test_the_stages_of_the_int32_kernel(steps_):
+    assert staged(*steps_) is not None
+    rule = Requantization(steps_, IntFormat(8))
+    values = np.concatenate([np.arange(-300, 300), [2**19 - 1, -(2**19), 2**18, -(2**18)]])
+    x = np.stack([values, values[::-1], values], axis=-1)
+    made = plan(network(rule, (3,), IntFormat(20)))
+    assert made.nodes[0].kernel == "requantize int32"
+    assert made.run(x).output.tolist() == rule.apply(x).tolist()
+
+
+def test_what_is_more_than_the_stages_or_than_int32():
     even = ShiftRight(bits=3, rounding=Rounding.HALF_EVEN)
-    others = [(right, mul), (even,), (add, add, add), (right,) * 3, (clamp, right), (mul, mul), (mul, left)]
-    for steps_ in others:
-        assert stages(*steps_) is None, steps_
-    assert stages(ShiftLeft(bits=40), Multiply(multipliers=2**30), interval=Interval(0, 0)) is None
+    wrap = Add(values=0, into=Register(IntFormat(8), Overflow.WRAP))
+    for steps_ in (
+        (RIGHT, LEFT),
+        (even,),
+        (ADD, ADD, ADD),
+        (RIGHT, RIGHT, RIGHT),
+        (CLAMP, RIGHT),
+        (Add(values=[1, 2, 3]),),
+        (Clamp(lo=[-1, -2, -3], hi=4),),
+        (RIGHTS, RIGHT),
+        (wrap,),
+        (Multiply(multipliers=2**12),),
+        (Add(values=2**31 - 2**19),),
+        (Multiply(multipliers=2**40), ShiftRight(bits=40)),
+        (ShiftRight(bits=31), ShiftRight(bits=31)),
+    ):
+        assert staged(*steps_) is None, steps_
+    assert staged(Multiply(multipliers=2**11 - 1)) is not None
+    assert staged(Add(values=2**31 - 2**20)) is not None
 
 
 def test_registers_that_nothing_can_overflow_are_left_out():
     narrow = Register(IntFormat(8), Overflow.TRAP)
     steps_ = (ShiftRight(bits=4, into=narrow), Add(values=1, into=narrow))
-    assert stages(*steps_, interval=Interval(-2048, 2031)) is not None
-    assert stages(*steps_, interval=Interval(-2048, 2032)) is None
+    assert staged(*steps_, interval=Interval(-2048, 2031)) is not None
+    assert staged(*steps_, interval=Interval(-2048, 2032)) is None
 
 
 def test_registers_between_the_steps():
