@@ -93,14 +93,26 @@ A network written with h5py alone:
 
 The tensor files
 ----------------
-`open_tensors` reads and `write_tensors` writes the tensors of a run. A ``.npy`` file holds one tensor, a
-``.npz`` file any number by name, a ``.h5`` file one dataset per tensor, named as above; the batch is the
-first axis. In a ``.h5`` that intsim writes, the root has the attributes ``format`` ("intsim-tensors") and
-``format_version`` (1), and every dataset ``position`` (its place in the network's order), ``format``,
-and ``scale``, ``zero_point`` and ``axis`` where the tensor has a quantization; reading needs none of them.
+`open_tensors` reads and `write_tensors` writes the tensors of a run; the first axis is the batch. A
+``.npy`` file holds one tensor, a ``.npz`` file any number by name, a ``.h5`` file one dataset per tensor,
+named as above (a dataset in groups, ``/block1/conv``, is the tensor block1/conv too). A ``.h5`` that
+intsim writes has, in its root, the attributes ``format`` ("intsim-tensors") and ``format_version`` (1);
+in the group ``intsim.specs`` one group per tensor with what ``/inputs/NAME`` has above: its place in the
+network's order, its shape, format and quantization; and in ``intsim.notes`` texts on where it comes from.
 """
 
 from intsim.storage.network import FORMAT_VERSION, load, save
 from intsim.storage.registry import Registry
+from intsim.storage.tensors import TensorFile, open_tensors
+from intsim.storage.writing import TensorWriter, write_tensors
 
-__all__ = ["FORMAT_VERSION", "Registry", "load", "save"]
+__all__ = [
+    "FORMAT_VERSION",
+    "Registry",
+    "TensorFile",
+    "TensorWriter",
+    "load",
+    "open_tensors",
+    "save",
+    "write_tensors",
+]

@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import Enum
-from pathlib import Path
 from typing import Any, get_args
 
 import h5py
 import numpy as np
 
-from intsim.errors import FileError, Finding, IntsimError
+from intsim.errors import FileError, Finding
 from intsim.record import Array, Record, conform, describe, schema
 from intsim.storage import kinds
-from intsim.storage.atomic import reason
-
-
-@contextmanager
-def creating(path: Path) -> Iterator[h5py.File]:
-    """A new HDF5 file without times or other chance bytes, closed when the block ends.
-
-    Raises
-    ------
-    FileError
-        HDF5 cannot write it, which it may say only when the file is closed.
-    """
-    try:
-        with h5py.File(path, "w", libver=("v108", "v108"), track_times=False) as file:
-            yield file
-    except IntsimError:
-        raise
-    except (OSError, RuntimeError, ValueError) as error:
-        raise FileError(f"cannot be written: {reason(error)}") from error
 
 
 def write_fields(group: h5py.Group, record: Record) -> None:

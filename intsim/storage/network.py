@@ -10,17 +10,19 @@ from typing import Any, ClassVar
 import h5py
 
 from intsim.errors import FileError, Finding, SpecError
-from intsim.formats import Quantization, TensorSpec
+from intsim.formats import Quantization
 from intsim.network import Input, Network, Node
 from intsim.ops import Op
 from intsim.record import Record, field
 from intsim.storage.atomic import replacing
+from intsim.storage.creating import creating
 from intsim.storage.decode import build, read_fields, read_record, unknown
-from intsim.storage.encode import creating, write_fields
+from intsim.storage.encode import write_fields
 from intsim.storage.findings import Collector, in_file
 from intsim.storage.hdf5 import Place, opened
 from intsim.storage.names import decode_name, encode_name
 from intsim.storage.registry import Registry
+from intsim.storage.specs import read_spec, write_spec
 
 FORMAT = "intsim-network"
 FORMAT_VERSION = 1
@@ -37,15 +39,6 @@ class Root(Record):
     writer: str = field("the program that wrote the file")
     source: str = field("where the network came from, in a reader's words")
     outputs: tuple[str, ...] = field("names of the network's outputs, in order")
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class InputHead(Record):
-    """What an input's group says beside its `TensorSpec`."""
-
-    kind: ClassVar[str] = "input"
-
-    position: int = field("place among the inputs, from 0")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,7 +80,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
     """
     with replacing(path) as beside:
         try:
-            with creating(beside) as file:
+            with creating(beside) as (file, _):
                 _write(network, file)
         except FileError as error:
             raise in_file(str(path), error) from None
@@ -97,9 +90,7 @@ def _write(network: Network, file: h5py.File) -> None:
     write_fields(file, Root(FORMAT, FORMAT_VERSION, "intsim", network.source, network.outputs))
     inputs, nodes = file.create_group("inputs"), file.create_group("nodes")
     for position, entry in enumerate(network.inputs):
-        group = inputs.create_group(encode_name(entry.name))
-        write_fields(group, InputHead(position))
-        write_fields(group, entry.spec)
+        write_spec(inputs.create_group(encode_name(entry.name)), position, entry.spec)
     for position, node in enumerate(network.nodes):
         _write_node(nodes.create_group(encode_name(node.name)), position, node)
 
@@ -195,10 +186,8 @@ def _shorten(positions: list[int]) -> str:
 
 
 def _read_input(place: Place, name: str) -> tuple[int, Input]:
-    mine = {entry.name for entry in fields(TensorSpec)}
-    head = read_record(place, InputHead, mine)
-    spec = read_record(place, TensorSpec, ("position",))
-    return head.position, Input(name, spec)
+    position, spec = read_spec(place)
+    return position, Input(name, spec)
 
 
 def _read_node(place: Place, name: str, registry: Registry) -> tuple[int, Node]:

@@ -15,7 +15,7 @@ from intsim.errors import FileError, Finding
 from intsim.record import Array
 
 _PLAIN = {h5z.FILTER_FLETCHER32}
-_PACKED = _PLAIN | {h5z.FILTER_DEFLATE, h5z.FILTER_SHUFFLE}
+_PACKED = _PLAIN | {h5z.FILTER_DEFLATE, h5z.FILTER_LZF, h5z.FILTER_SHUFFLE}
 _REFUSED_TYPES = {
     h5t.COMPOUND: "compound",
     h5t.REFERENCE: "references",

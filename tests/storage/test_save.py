@@ -83,7 +83,8 @@ def test_nothing_is_left(error, tmp_path):
     assert (tmp_path / "a.h5").read_text() == "old"
 
 
-def test_the_disk_is_full(tmp_path):
+@pytest.mark.parametrize("limit", [100, 3000])
+def test_the_disk_is_full(limit, tmp_path):
     """A limit on the file's size stands for the disk's."""
     (tmp_path / "a.h5").write_text("old")
     code = f"""
@@ -93,7 +94,7 @@ from intsim.storage import save
 from tests.storage.files import small_network
 network = small_network()
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
+resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))
 try:
     save(network, {str(tmp_path / "a.h5")!r})
 except FileError as error:
