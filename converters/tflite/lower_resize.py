@@ -65,6 +65,8 @@ def _sizes(op: Lowering) -> tuple[tuple[int, int], tuple[int, int]]:
     op.require(x.rank == 4 and x.batched, f"input must have shape (batch {op.batch}, H, W, C), not {x.shape}")
     op.require(y.dtype == x.dtype, f"output must be {x.dtype} as the input is, not {y.dtype}")
     op.require(len(size) == 2 and min(size) >= 1, f"size must be two numbers of at least 1, not {size}")
+    wanted = (x.shape[0], *size, x.shape[3])
+    op.require(y.shape == wanted, f"output must have shape {wanted}, not {y.shape}")
     return (x.shape[1], x.shape[2]), (size[0], size[1])
 
 

@@ -8,6 +8,7 @@ from intsim_converters.tflite.model import Graph, Model, Operator, Tensor
 
 from intsim.errors import Finding
 
+_MOST = 1 << 31  # elements of a tensor; the runtimes count them in 32 bits
 _CONTROL = "runs other graphs; control flow is not converted"
 _STATE = "keeps state from one run to the next; a network here has none"
 
@@ -74,6 +75,8 @@ def operator_reason(graph: Graph, operator: Operator) -> str | None:
         parameter = tensor.is_constant and tensor.scales is None  # an empty list of axes, say
         if any(size < 1 for size in tensor.shape) and not parameter:
             return f"tensor {tensor.name!r} must have sizes of at least 1, not {tensor.shape}"
+        if tensor.size >= _MOST:
+            return f"tensor {tensor.name!r} must have fewer than 2**31 elements, not shape {tensor.shape}"
     return _float_reason(graph, operator, inputs, outputs)
 
 
