@@ -21,6 +21,8 @@ VERBS = (
     "convert",
     "info",
     "check_model",
+    "run",
+    "trace",
     "ops",
     "formats",
     "dialects",
