@@ -23,6 +23,7 @@ VERBS = (
     "check_model",
     "run",
     "trace",
+    "compare",
     "ops",
     "formats",
     "dialects",

@@ -21,14 +21,18 @@ def print_json(value: Any) -> None:
     print()
 
 
-def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Columns padded with spaces; numbers to the right. Safe to cut and grep."""
+def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]], commas: bool = True) -> None:
+    """Columns padded with spaces; numbers to the right, with or without commas. Safe to cut and grep."""
     body = [list(row) for row in rows]
     if not body:
         return
-    texts = [list(header), *([_text(cell) for cell in row] for row in body)]
+    text = _text if commas else str
+    texts = [list(header), *([text(cell) for cell in row] for row in body)]
     widths = [max(len(row[column]) for row in texts) for column in range(len(header))]
-    right = [all(isinstance(row[column], int) for row in body) for column in range(len(header))]
+    right = [
+        all(isinstance(row[column], int) or row[column] == "" for row in body)
+        for column in range(len(header))
+    ]
     for row in texts:
         cells = zip(row, widths, right, strict=True)
         print("  ".join(f"{c:>{w}}" if r else f"{c:<{w}}" for c, w, r in cells).rstrip())

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intsim.cli.door import add_door, load_network, opened_inputs
+from intsim.cli.origin import notes_of
 from intsim.cli.output import progress
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(arguments: Namespace) -> int:
     kind_of(arguments.output, len(chosen))
     ready = plan(network, engine=arguments.engine)
     specs = {name: network.specs[name] for name in chosen}
-    notes = {"network": str(arguments.network), "source": network.source}
+    notes = notes_of(arguments)
     with (
         opened_inputs(network, arguments) as (inputs, batch),
         write_tensors(arguments.output, specs, batch, notes) as writer,
