@@ -5,15 +5,20 @@ and import it here.
 """
 
 from intsim_converters.tflite import (
+    lower_activations,
     lower_arguments,
     lower_batch_matmul,
     lower_contraction,
+    lower_doors,
+    lower_elementwise,
     lower_joining,
     lower_movement,
     lower_pooling,
     lower_reduce,
     lower_resize,
     lower_slicing,
+    lower_softmax,
+    lower_tables,
     lower_transpose_conv,
 )
 from intsim_converters.tflite.batch import (
@@ -26,15 +31,20 @@ from intsim_converters.tflite.convert import CONVERTER, TfliteConverter
 from intsim_converters.tflite.reader import read_model
 
 LOWERED = (
+    lower_activations,
     lower_arguments,
     lower_batch_matmul,
     lower_contraction,
+    lower_doors,
+    lower_elementwise,
     lower_joining,
     lower_movement,
     lower_pooling,
     lower_reduce,
     lower_resize,
     lower_slicing,
+    lower_softmax,
+    lower_tables,
     lower_transpose_conv,
 )
 """The modules that register lowerings, by being imported."""

@@ -27,14 +27,18 @@ def activation_limits(op: Lowering, y: TensorView, activation: str | None = None
     activation = op.options.fused_activation_function if activation is None else activation
     if activation not in _REALS:
         op.refuse(f"fused activation must be one of {', '.join(_REALS)}, not {activation}")
-    low, high = _REALS[activation]
+    return real_limits(op, y, *_REALS[activation])
+
+
+def real_limits(op: Lowering, y: TensorView, low: float | None, high: float | None) -> tuple[int, int]:
+    """The lowest and the highest code of `y` between two reals; see `activation_limits`."""
     lo, hi = y.format.min, y.format.max
     if low is not None:
         lo = max(lo, _quantize(op, low, y))
     if high is not None:
         hi = min(hi, _quantize(op, high, y))
     if lo > hi:
-        op.refuse(f"limits of {activation} must leave a code of {y.format}, not {lo} to {hi}")
+        op.refuse(f"limits {low} to {high} must leave a code of {y.format}, not {lo} to {hi}")
     return lo, hi
 
 
@@ -44,3 +48,12 @@ def _quantize(op: Lowering, real: float, y: TensorView) -> int:
         ratio = float(np.float32(real) / y.scale)
     op.require(abs(ratio) < 2**31 - 256, f"activation limit {real} must be in the output's reach")
     return y.zero_point + int(math.copysign(math.floor(abs(ratio) + 0.5), ratio))
+
+
+def plain_limits(op: Lowering, y: TensorView, activation: str | None = None) -> tuple[int, int]:
+    """The lowest and the highest value that a fused activation leaves of integers without scale."""
+    activation = op.options.fused_activation_function if activation is None else activation
+    if activation not in _REALS:
+        op.refuse(f"fused activation must be one of {', '.join(_REALS)}, not {activation}")
+    low, high = _REALS[activation]
+    return y.format.min if low is None else int(low), y.format.max if high is None else int(high)
