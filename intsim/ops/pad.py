@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -82,7 +82,7 @@ class Pad(Op):
             y = np.full((x.shape[0], *grown), self.value, dtype=x.dtype)
             y[(slice(None), *inside)] = x
             return (y,)
-        mode = "reflect" if self.mode is PadMode.REFLECT else "symmetric"
+        mode: Literal["reflect", "symmetric"] = "reflect" if self.mode is PadMode.REFLECT else "symmetric"
         return (np.pad(x, ((0, 0), *self.padding), mode=mode),)
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
