@@ -3,7 +3,7 @@
 | dialect         | 32-bit sum                                    | 64-bit sum                                |
 |-----------------|-----------------------------------------------|-------------------------------------------|
 | litert-ref      | tflite-double; FULLY_CONNECTED: litert-ref-fc | tflite-m64; FULLY_CONNECTED:              |
-|                 |                                               | litert-ref-fc, of int16 weights tflite-m64 |
+|                 |                                               | litert-ref-fc (int16 weights: tflite-m64) |
 | tflm            | tflite-double                                 | tflite-m64                                |
 | single-rounding | tflite-single                                 | tflite-m64                                |
 | xnnpack         | rules X1 to X4                                | X4                                        |

@@ -48,7 +48,9 @@ def _matrices(op: Lowering) -> Operands:
         return operands(op, (0, 1), keeps_batch=False)
     for view in (x, y):
         each = op.batch > 1 and view.is_constant and view.rank == z.rank and view.shape[0] != 1
-        op.require(not each, f"constant {view.name!r} must have size 1 on its first axis; samples must not mix")
+        op.require(
+            not each, f"constant {view.name!r} must have size 1 on its first axis; samples must not mix"
+        )
     return Operands(op.operands(), int(z.batched))
 
 
