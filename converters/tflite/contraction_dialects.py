@@ -1,12 +1,12 @@
 """Which arithmetic the sums of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED meet, by dialect.
 
-| dialect         | 32-bit sum                                    | 64-bit sum                                |
-|-----------------|-----------------------------------------------|-------------------------------------------|
-| litert-ref      | tflite-double; FULLY_CONNECTED: litert-ref-fc | tflite-m64; FULLY_CONNECTED:              |
-|                 |                                               | litert-ref-fc (int16 weights: tflite-m64) |
-| tflm            | tflite-double                                 | tflite-m64                                |
-| single-rounding | tflite-single                                 | tflite-m64                                |
-| xnnpack         | rules X1 to X4                                | X4                                        |
+| dialect         | 32-bit sum                                    | 64-bit sum                               |
+|-----------------|-----------------------------------------------|------------------------------------------|
+| litert-ref      | tflite-double; FULLY_CONNECTED: litert-ref-fc | tflite-m64; FULLY_CONNECTED:             |
+|                 |                                               | litert-ref-fc (int16 weights tflite-m64) |
+| tflm            | tflite-double                                 | tflite-m64                               |
+| single-rounding | tflite-single                                 | tflite-m64                               |
+| xnnpack         | rules X1 to X4                                | X4                                       |
 
 Rules (X), LiteRT 2.3.0 on x86 with its default resolver, measured on single operators
 ---------------------------------------------------------------------------------------
