@@ -1,7 +1,8 @@
 """`intsim`: reads the command line and hands it to one verb.
 
-Results go to stdout, everything else to stderr. Exit status: 0 fine, 1 the answer is no, 2 wrong usage or
-a bad file. A verb's heavy imports are made when it runs, so that `intsim --help` is quick.
+Results go to stdout, everything else to stderr. Exit status: 0 fine, 1 the answer is no (files differ,
+engines disagree, a register trapped), 2 wrong usage or a bad file. A verb's heavy imports are made when it
+runs, so that `intsim --help` is quick.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 from types import ModuleType
 
-from intsim.errors import IntsimError
+from intsim.errors import IntsimError, MismatchError, OverflowTrap
 
 VERBS = (
     "convert",
@@ -38,23 +41,50 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status; only argparse's own endings raise SystemExit."""
     arguments = make_parser().parse_args(argv)
     try:
-        status: int = arguments.run(arguments)
-        sys.stdout.flush()
+        with _terminated_by_interrupt():
+            status: int = arguments.run(arguments)
+            sys.stdout.flush()
     except IntsimError as error:
         for finding in error.findings:
-            print(f"intsim: error: {finding}", file=sys.stderr)
-        return WRONG
+            _complain(str(finding))
+        return NO if isinstance(error, (OverflowTrap, MismatchError)) else WRONG
     except BrokenPipeError:
-        # The reader has gone: say nothing, and let nothing more be written when Python closes stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _close_stdout()  # the reader has gone: say nothing
         return 128 + signal.SIGPIPE
+    except OSError as error:
+        _close_stdout()
+        _complain(f"{error.strerror or error}".lower())
+        return WRONG
     except MemoryError:
-        print("intsim: error: there is not enough memory for this", file=sys.stderr)
+        _complain("there is not enough memory for this")
         return WRONG
     except KeyboardInterrupt:
         print("intsim: interrupted", file=sys.stderr)
         return INTERRUPTED
     return status
+
+
+def _complain(what: str) -> None:
+    print(f"intsim: error: {what}", file=sys.stderr)
+
+
+def _close_stdout() -> None:
+    """Let nothing more be written, not even when Python flushes stdout at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def _terminated_by_interrupt() -> Iterator[None]:
+    """Let SIGTERM end the command as Ctrl-C does, so that no half-written file stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def make_parser() -> argparse.ArgumentParser:
