@@ -15,7 +15,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib import import_module
-from importlib.metadata import version
 from types import ModuleType
 
 from intsim.errors import IntsimError, MismatchError, OverflowTrap
@@ -95,11 +94,21 @@ def make_parser() -> argparse.ArgumentParser:
         epilog="`intsim VERB --help` has examples. Exit status: 0 fine, 1 the answer is no, 2 wrong usage"
         " or a bad file.",
     )
-    parser.add_argument("--version", action="version", version=f"intsim {version('intsim')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
     for name in VERBS:
         _add_verb(verbs, import_module(f"intsim.cli.{name}"))
     return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        print(f"intsim {version('intsim')}")
+        parser.exit()
 
 
 def _add_verb(verbs: argparse._SubParsersAction[argparse.ArgumentParser], module: ModuleType) -> None:
