@@ -75,10 +75,10 @@ def singles(
 
 @st.composite
 def hard_swishes(draw: DrawFn) -> bytes:
-    """The output's scale is above 1/128 of the input's, or the runtime stops."""
+    """The scales are less than a hundred times apart; beyond, the runtime stops."""
     d = Drawn(draw, ("int8",))
     shape, (scale, zero) = draw(SHAPES), d.meaning()
-    y = d.y(shape, (max(d.meaning()[0], scale / 64), zero))
+    y = d.y(shape, (min(max(d.meaning()[0], scale / 64), scale * 100), zero))
     return d.finish("HARD_SWISH", [d.x(shape, (scale, d.meaning()[1]))], y, 1)
 
 
@@ -140,8 +140,9 @@ def reductions(draw: DrawFn, op: str, types: Sequence[str] = BOTH, same: bool = 
     keep = draw(st.booleans())
     gone = {axis % 4 for axis in axes}
     left = [1 if axis in gone else n for axis, n in enumerate(shape) if keep or axis not in gone]
-    meaning = d.meaning()
-    x, y = d.x(shape, meaning), d.y(tuple(left), meaning if same else None)
+    meaning, (scale, zero) = d.meaning(), d.meaning()
+    other = max(scale, meaning[0] / 64), zero  # nothing leaves 32 bits
+    x, y = d.x(shape, meaning), d.y(tuple(left), meaning if same else other)
     return d.finish(op, [x, d.ints("axes", axes)], y, keep_dims=keep)
 
 
