@@ -1,4 +1,4 @@
-"""The examples in docstrings and in README.md give what they say."""
+"""The examples in docstrings give what they say."""
 
 import doctest
 import importlib
@@ -20,10 +20,4 @@ def modules():
 def test_examples(name):
     module = importlib.import_module(name)
     results = doctest.testmod(module, extraglobs={"np": np})
-    assert results.failed == 0
-
-
-def test_examples_of_the_readme(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    results = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
     assert results.failed == 0
