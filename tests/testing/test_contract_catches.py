@@ -52,7 +52,7 @@ def check(op, *rows, oracle=oracle):
 
 def test_a_right_op_passes():
     check(Double())
-    check(Double(offset=-7))
+    check_op(case(Double(offset=-7), [1, -128], [127, 0]), oracle)  # engines and files too
 
 
 def broken(**methods):
@@ -246,6 +246,7 @@ def test_a_file_that_forgets(monkeypatch):
     from intsim import storage
 
     given = dense_case(dense())
-    monkeypatch.setattr(storage, "load", lambda path: network_of(dense_case(dense(input_zero_point=1))))
+    other = network_of(dense_case(dense(input_zero_point=1)))
+    monkeypatch.setattr(storage, "load", lambda path, extra_ops: other)
     with pytest.raises(AssertionError, match=r"^C9: saved "):
         check_op(given)
