@@ -1,19 +1,21 @@
 """List the ops, or the rules and the fields of one.
 
-The fields are those of the op's group in the HDF5 file.
+The fields are those of the op's group in the HDF5 file, and of the groups in it; `intsim.storage` tells
+how each type is kept.
 """
 
 from __future__ import annotations
 
 import inspect
 from argparse import ArgumentParser, Namespace
-from dataclasses import MISSING
+from dataclasses import MISSING, Field
 from typing import TYPE_CHECKING, Any
 
 from intsim.cli.output import add_json, print_json, print_table
 
 if TYPE_CHECKING:
     from intsim.ops import Op
+    from intsim.record import Record
 
 SUMMARY = "what every op means"
 EXAMPLES = """\
@@ -68,22 +70,38 @@ def _rules(op: type[Op]) -> str:
     return inspect.cleandoc((module and module.__doc__) or op.__doc__ or op.name)
 
 
-def _fields(op: type[Op]) -> list[dict[str, Any]]:
-    from intsim.record import describe, schema
+def _fields(record: type[Record]) -> list[dict[str, Any]]:
+    from intsim.record import schema
+    from intsim.storage.kinds import kept
 
-    listed = []
-    for entry, annotation in schema(op):  # type: ignore[arg-type]
-        required = entry.default is MISSING and entry.default_factory is MISSING
-        listed.append(
-            {
-                "name": entry.name,
-                "type": describe(annotation),
-                "required": required,
-                "default": None if required else repr(entry.default),
-                "meaning": entry.metadata.get("doc", ""),
-            }
-        )
-    return listed
+    return [
+        {
+            "name": entry.name,
+            "type": kept(annotation),
+            "default": _default(entry),
+            "meaning": entry.metadata.get("doc", ""),
+        }
+        for entry, annotation in schema(record)  # type: ignore[arg-type]
+    ]
+
+
+def _default(entry: Field[Any]) -> str | None:
+    """As code; None where the field must be given."""
+    if entry.default is not MISSING:
+        return repr(entry.default)
+    return None if entry.default_factory is MISSING else repr(entry.default_factory())
+
+
+def _records(op: type[Op]) -> list[type[Record]]:
+    """Every kind of record that the op's fields may hold, each once, in the order in which they are met."""
+    from intsim.record import schema
+    from intsim.storage.kinds import records
+
+    met: list[type[Record]] = [op]
+    for record in met:
+        for _, annotation in schema(record):  # type: ignore[arg-type]
+            met += [inner for inner in records(annotation) if inner not in met]
+    return met[1:]
 
 
 def _described(op: type[Op]) -> dict[str, Any]:
@@ -93,15 +111,30 @@ def _described(op: type[Op]) -> dict[str, Any]:
         "inputs": {"fewest": op.arity[0], "most": op.arity[1]},
         "rules": _rules(op),
         "fields": _fields(op),
+        "records": [
+            {"name": record.__name__, "summary": _first_line(record), "fields": _fields(record)}
+            for record in _records(op)
+        ],
     }
+
+
+def _first_line(record: type[Record]) -> str:
+    return inspect.cleandoc(record.__doc__ or "").splitlines()[0]
 
 
 def _print(op: type[Op]) -> None:
     print(_rules(op))
     print(f"\nVersion {op.version}. Inputs: {_arity(op)}.\n")
-    for entry in _fields(op):
-        default = "required" if entry["required"] else f"default {entry['default']}"
-        print(f"{entry['name']}: {entry['type']}; {default}\n    {entry['meaning']}")
+    _print_fields(op)
+    for record in _records(op):
+        print(f"\n{record.__name__}: {_first_line(record)}\n")
+        _print_fields(record)
+
+
+def _print_fields(record: type[Record]) -> None:
+    for entry in _fields(record):
+        default = "" if entry["default"] is None else f"; default {entry['default']}"
+        print(f"  {entry['name']}: {entry['type']}{default}\n      {entry['meaning']}")
 
 
 def _arity(op: type[Op]) -> str:

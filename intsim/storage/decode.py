@@ -9,7 +9,7 @@ import numpy as np
 
 from intsim.errors import FileError, Finding, SpecError
 from intsim.formats import IntFormat, RealFormat
-from intsim.record import Array, Record, describe, schema
+from intsim.record import Array, Record, schema
 from intsim.storage import kinds
 from intsim.storage.findings import Collector
 from intsim.storage.hdf5 import Place
@@ -82,7 +82,7 @@ def read_value(place: Place, name: str, annotation: Any) -> Any:
         It is missing, there twice, or of another kind than `annotation` allows.
     """
     homes = [name in names for names in (place.attributes, place.arrays, place.groups)]
-    wanted = _wanted(annotation)
+    wanted = kinds.kept(annotation)
     if sum(homes) > 1:
         raise FileError(Finding(place.field(name), "must be there once, not in several ways"))
     if homes[0]:
@@ -94,19 +94,6 @@ def read_value(place: Place, name: str, annotation: Any) -> Any:
     if kinds.optional(annotation):
         return None
     raise FileError(Finding(place.field(name), f"must be {wanted}, not missing"))
-
-
-def _wanted(annotation: Any) -> str:
-    """What a field must be and where it is kept, for messages."""
-    said = []
-    for arm in kinds.arms(annotation):
-        if kinds.is_format(arm):
-            said.append("the name of a format (an attribute: int8, uint4, float32, ...)")
-        elif kinds.is_scalar(arm) or kinds.leaf(arm) is not None:
-            said.append(f"{describe(arm)} (an attribute)")
-        else:
-            said.append(f"{describe(arm)} (a {'dataset' if kinds.is_array(arm) else 'group'})")
-    return " or ".join(said)
 
 
 def _from_attribute(place: Place, name: str, annotation: Any, wanted: str) -> Any:

@@ -20,7 +20,7 @@ from enum import Enum
 from typing import Annotated, Any, get_args, get_origin
 
 from intsim.formats import IntFormat, RealFormat
-from intsim.record import Record
+from intsim.record import Record, describe
 
 LARGEST = 32 << 10
 """Bytes of a value that is kept as an attribute (rule K4)."""
@@ -76,6 +76,30 @@ def leaf(annotation: Any) -> Any:
     if len(entries) == 2 and entries[1] is Ellipsis:
         return _block(entries[0])
     return _block(entries[0]) if len(set(entries)) == 1 else None
+
+
+def kept(annotation: Any) -> str:
+    """What a field must be and where it is kept, in the words of messages and help."""
+    said = []
+    for arm in arms(annotation):
+        if is_format(arm):
+            word = "the name of a format (an attribute: int8, uint4, float32, ...)"
+            said += [] if word in said else [word]
+        elif is_scalar(arm) or leaf(arm) is not None:
+            said.append(f"{describe(arm)} (an attribute)")
+        else:
+            said.append(f"{describe(arm)} (a {'dataset' if is_array(arm) else 'group'})")
+    return " or ".join(said)
+
+
+def records(annotation: Any) -> tuple[type[Record], ...]:
+    """The kinds of record that a field may hold, lists looked into."""
+    if is_record(annotation):
+        return (annotation,)
+    inside = arms(annotation) if get_origin(annotation) is not tuple else get_args(annotation)
+    if len(inside) == 1 and inside[0] is annotation:
+        return ()
+    return tuple(record for entry in inside if entry is not Ellipsis for record in records(entry))
 
 
 def _block(entry: Any) -> Any:
