@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.matmul import lower_matmul
+from intsim.engine.moves import MOVES, lower_move
 from intsim.engine.reference import lower_reference
 from intsim.engine.requantizing import lower_requantize
 from intsim.engine.sums import lower_products
@@ -23,6 +24,7 @@ RULES: dict[type[Op], Rule] = {
     DepthwiseConv2d: lower_products,
     Requantize: lower_requantize,
     TransposeConv2d: lower_products,
+    **dict.fromkeys(MOVES, lower_move),
 }
 """The rule of every op that has kernels."""
 

@@ -27,16 +27,16 @@ def lower_matmul(site: Site) -> Lowered | str:
     proved = cannot_overflow(bounds.reach, accumulator)
     if not proved and (site.counted or not is_ring(accumulator)):
         return f"sums can be in {bounds.reach}, beyond {accumulator.register}"
-    lane = exact_lane(bounds.final.hull(), accumulator.format, proved)
+    lane = exact_lane(bounds.final, accumulator.format)
     zeros = op.x_zero_point, op.y_zero_point
     centred = [Interval(r.min - zero, r.max - zero) for r, zero in zip(site.ranges, zeros, strict=True)]
     small = all(_INT32.holds(zero, zero) for zero in zeros)
     if lane is None or not small or not all(interval.within(_INT64) for interval in centred):
         return f"sums can be in {bounds.final}, beyond int64"
     operand = np.dtype(np.int16 if all(interval.within(_INT16) for interval in centred) else np.int64)
-    return Lowered(
-        f"batch_matmul {lane} ({operand} operands)", why_exact(site, proved), _call(site, lane, operand)
-    )
+    kernel = f"batch_matmul {lane} ({operand} operands)"
+    workspace = 16 * sum(spec.size for spec in (*site.inputs, *site.outputs))
+    return Lowered(kernel, why_exact(site, proved), _call(site, lane, operand), workspace)
 
 
 def _call(site: Site, lane: np.dtype[Any], operand: np.dtype[Any]) -> Any:

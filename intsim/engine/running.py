@@ -10,7 +10,6 @@ E3. A traced tensor is given as it is held: in its format's storage.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -22,6 +21,7 @@ from intsim.engine.inputs import check_inputs, chunk_of
 from intsim.engine.lowered import Work
 from intsim.engine.planning import Plan, Progress, plan
 from intsim.engine.result import Result
+from intsim.engine.trace import select
 from intsim.errors import Finding, InputError, OverflowTrap, SpecError
 from intsim.network import Network
 from intsim.network.datapath import accumulator_of
@@ -105,7 +105,17 @@ def chunks(
     traced = select(plan.network, trace)
     size = _chunk_size(plan, chunk)
     workers = _thread_count(threads)
-    return _chunks(plan, named, batch, traced, size, workers, progress)
+    parts = _chunks(plan, named, batch, traced, size, workers, progress)
+    return (_owned(part) for part in parts)
+
+
+def _owned(part: Result) -> Result:
+    """A chunk's result with arrays of its own, where they are views of others (of the inputs, say)."""
+    outputs, trace = (
+        {name: values if values.flags.owndata else values.copy() for name, values in held.items()}
+        for held in (part.outputs, part.trace)
+    )
+    return Result(outputs, trace, part.events, part.batch)
 
 
 def _chunks(
@@ -179,28 +189,6 @@ def execute(
     return {name: values for name, values in held.items() if name in staying}
 
 
-def select(network: Network, patterns: Sequence[str]) -> tuple[str, ...]:
-    """The tensors that patterns name, in the order in which they are made.
-
-    Raises
-    ------
-    InputError
-        A pattern names none.
-    """
-    if isinstance(patterns, str):
-        patterns = (patterns,)
-    chosen: set[str] = set()
-    findings = []
-    for pattern in patterns:
-        names = [name for name in network.specs if name == pattern or fnmatch.fnmatchcase(name, pattern)]
-        if not names:
-            findings.append(Finding("trace", f"pattern must name a tensor of the network, not {pattern!r}"))
-        chosen.update(names)
-    if findings:
-        raise InputError(findings)
-    return tuple(name for name in network.specs if name in chosen)
-
-
 def _first_refusal(
     plan: Plan, given: Mapping[str, Array], begin: int, threads: int
 ) -> OverflowTrap | InputError | None:
@@ -252,7 +240,7 @@ def _chunk_size(plan: Plan, chunk: int | None) -> int:
 
 def _thread_count(threads: int | None) -> int:
     if threads is None:
-        return os.cpu_count() or 1
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads < 1:
         raise SpecError(f"threads must be at least 1, not {threads}")
     return threads

@@ -42,7 +42,7 @@ def lower_products(site: Site) -> Lowered | str:
         return "its bounds say nothing about partial sums"
     proved = cannot_overflow(bounds.reach, accumulator)
     if proved or (is_ring(accumulator) and not site.counted):
-        lane = exact_lane(bounds.final.hull(), accumulator.format, proved)
+        lane = exact_lane(bounds.final, accumulator.format)
         if lane is None:
             return f"sums can be in {bounds.final}, beyond int64"
         return _lower_exact(site, products, lane, why_exact(site, proved))
@@ -51,10 +51,10 @@ def lower_products(site: Site) -> Lowered | str:
     return lower_chain(site, products)
 
 
-def exact_lane(final: Interval, format: IntFormat, proved: bool) -> np.dtype[Any] | None:
+def exact_lane(final: Interval, format: IntFormat) -> np.dtype[Any] | None:
     """The narrowest lane whose low bits are enough (rule K3)."""
     for lane in (_INT32, _INT64):
-        if final.within(lane) or (not proved and format.bits <= lane.bits):
+        if final.within(lane) or format.bits <= lane.bits:
             return lane.storage
     return None
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intsim import NetworkBuilder, plan, run
+from intsim import NetworkBuilder, plan, run, stream
 from intsim.arithmetic import Accumulator
 from intsim.engine import crosscheck
 from intsim.errors import InputError, OverflowTrap
 from intsim.formats import IntFormat, RealFormat, TensorSpec
-from intsim.ops import Add, Constant, Conv2d, Dequantize, Quantize
+from intsim.ops import Add, Concat, Constant, Conv2d, Dequantize, Quantize, Reshape, Split, Transpose
 from intsim.testing.networks import networks
 from intsim.testing.strategies import tensors
 
@@ -80,6 +80,34 @@ def test_a_result_outside_its_format_is_never_narrowed(monkeypatch):
     monkeypatch.setattr(Add, "reference", lambda self, *x, events=None: (x[0] * 0.5,))
     with pytest.raises(RuntimeError, match=r"^y: result must be integers, not float64"):
         run(network, [[1]], engine="reference")
+
+
+def test_data_is_moved_as_it_is_held():
+    b = NetworkBuilder()
+    x = b.input("x", (2, 4, 6), IntFormat(5))
+    turned = b.add(Transpose(permutation=(2, 0, 1)), x, name="turned")
+    flat = b.add(Reshape(shape=(6, 8)), turned, name="flat")
+    halves = b.add_many(Split(axis=1, sizes=(3, 5)), flat, name="halves", outputs=("left", "right"))
+    b.output(b.add(Concat(axis=1), halves[1], halves[0], name="joined"), "turned")
+    network = b.build()
+    x = np.random.default_rng(0).integers(-16, 16, (3, 2, 4, 6)).astype(np.int8)
+    expected = np.roll(x.transpose(0, 3, 1, 2).reshape(3, 6, 8), -3, axis=2)
+    for engine in ("fast", "exact", "crosscheck"):
+        assert run(network, x, engine=engine).outputs["joined"].tolist() == expected.tolist()
+    kernels = [node.kernel for node in plan(network).nodes]
+    assert kernels == [f"{name} as held" for name in ("transpose", "reshape", "split", "concat")]
+
+
+def test_a_streams_arrays_are_its_own():
+    b = NetworkBuilder()
+    x = b.input("x", (4,), IntFormat(8))
+    b.output(b.add(Reshape(shape=(2, 2)), x, name="y"), x)
+    given_ = np.arange(8, dtype=np.int8).reshape(2, 4)
+    for part in stream(b.build(), given_, trace=["x"]):
+        for values in (part.outputs["y"], part.outputs["x"], part.trace["x"]):
+            assert not np.shares_memory(values, given_)
+            values[:] = 0
+    assert given_.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_values_beyond_int64_run_on_python_ints():

@@ -147,6 +147,18 @@ def test_what_is_refused_at_the_door(inputs, message):
     assert str(caught.value) == message
 
 
+def test_values_are_looked_at_piece_by_piece(monkeypatch):
+    from intsim.engine import inputs
+
+    monkeypatch.setattr(inputs, "_SCANNED", 8)  # two samples at a time
+    x = np.zeros((7, 4), np.int64)
+    x[5, 1], x[6, 0] = 200, 300
+    with pytest.raises(
+        InputError, match=r"^x: values must fit int8 .*, not 200 at \(5, 1\); 2 values do not fit"
+    ):
+        run(small(), {"x": x, "y": np.zeros((7, 3), np.int8)})
+
+
 def test_options_are_checked():
     with pytest.raises(InputError, match=r"^trace: pattern must name a tensor of the network, not 'q\*'$"):
         run(small(), given(1), trace=["q*"])

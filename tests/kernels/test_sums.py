@@ -233,6 +233,26 @@ def test_a_register_as_wide_as_int64_is_left_to_the_reference():
     same(Case(op, (TensorSpec((8,), IntFormat(60)),), (filled((2, 8), IntFormat(60)),)))
 
 
+@pytest.mark.parametrize(
+    ("bits", "weight", "kernel"),
+    [
+        (30, 50, "stepwise int32"),
+        (30, 100, "stepwise int64"),  # 2**29 and 600 * 100 * 2**15 are beyond 2**31
+        (31, 50, "int32 (int16 operands)"),
+        (31, 80, "stepwise int64"),
+        (32, 32767, "stepwise int64"),
+        (40, 32767, "stepwise int64"),
+    ],
+)
+def test_lanes_hold_a_register_and_what_enters_it(bits, weight, kernel):
+    x = np.full((2, 600), 32767)
+    x[1] = -32768
+    for overflow in (WRAP, SATURATE):
+        op = Dense(weight=np.full((1, 600), weight), weight_format=IntFormat(16), bias=-1)
+        op = op.replace(accumulator=Accumulator(IntFormat(bits), overflow))
+        assert same(Case(op, (TensorSpec((600,), IntFormat(16)),), (x,)))[1] == f"dense {kernel}"
+
+
 def test_read_only_strided_and_foreign_inputs():
     op = Dense(weight=filled((3, 8), IntFormat(8)))
     network = network_of(Case(op, (TensorSpec((8,), IntFormat(8)),), ()))

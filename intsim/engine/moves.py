@@ -1,0 +1,44 @@
+"""Lowering of ops that only move data: their reference, on the tensors as they are held."""
+
+from __future__ import annotations
+
+from intsim.engine.lowered import Lowered, Site, Work
+from intsim.ops import (
+    Concat,
+    DepthToSpace,
+    Op,
+    Pack,
+    Reshape,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Tile,
+    Transpose,
+    Unpack,
+)
+from intsim.record import Array
+
+MOVES: tuple[type[Op], ...] = (
+    Concat,
+    DepthToSpace,
+    Pack,
+    Reshape,
+    Slice,
+    SpaceToDepth,
+    Split,
+    Tile,
+    Transpose,
+    Unpack,
+)
+"""Ops whose reference takes elements of any dtype and gives the same elements."""
+
+
+def lower_move(site: Site) -> Lowered | str:
+    """The reference without widening, where all tensors are held in one dtype."""
+    if len({spec.format for spec in (*site.inputs, *site.outputs)}) != 1:
+        return "its tensors have several formats"
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        return tuple(site.op.reference(*inputs))
+
+    return Lowered(f"{site.op.name} as held", "it only moves elements, none is changed", call)
