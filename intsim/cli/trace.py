@@ -33,8 +33,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(arguments: Namespace) -> int:
-    from intsim.engine import plan
-    from intsim.engine.running import select
+    from intsim.engine import plan, select
     from intsim.errors import InputError
     from intsim.storage import write_tensors
     from intsim.storage.writing import kind_of

@@ -3,5 +3,6 @@
 from intsim.engine.planning import ENGINES, Plan, PlannedNode, plan
 from intsim.engine.result import Result
 from intsim.engine.running import run, stream
+from intsim.engine.trace import select
 
-__all__ = ["ENGINES", "Plan", "PlannedNode", "Result", "plan", "run", "stream"]
+__all__ = ["ENGINES", "Plan", "PlannedNode", "Result", "plan", "run", "select", "stream"]
