@@ -46,11 +46,18 @@ def for_file(path: Path) -> Converter:
         None does, or several do.
     """
     suffix = path.suffix.lower()
-    takes = [converter for converter in map(load, names()) if suffix in converter.suffixes]
+    takes: list[Converter] = []
+    silent: list[Finding] = []  # those that cannot be asked stand in no other's way
+    for name in names():
+        try:
+            converter = load(name)
+        except ConversionError as error:
+            silent += error.findings
+        else:
+            takes += [converter] if suffix in converter.suffixes else []
     if len(takes) == 1:
         return takes[0]
     known = ", ".join(names()) or "(none installed)"
     what = "no installed converter takes" if not takes else "several converters take"
-    raise SpecError(
-        Finding(str(path), f"{what} {suffix or 'files without a suffix'}. Say --from, one of {known}.")
-    )
+    said = f"{what} {suffix or 'files without a suffix'}. Say --from, one of {known}."
+    raise SpecError([Finding(str(path), said), *silent])
