@@ -99,13 +99,13 @@ def check_product(op: Lowering, ratio: float) -> None:
 
 def eighth_bits(op: Lowering, ratio: np.float32, y: TensorView) -> Requantization:
     """Rule X3, of a value less its zero point."""
-    multiplier = int(np.rint(np.float32(256) * ratio))
+    scaled = np.rint(np.float32(256) * ratio)
     op.require(
-        abs(ratio) >= 2.0**-8 and abs(multiplier) < 2**15,
+        abs(ratio) >= 2.0**-8 and abs(scaled) < 2**15,
         f"ratio of scales must be from 2**-8 to below 2**7 for XNNPACK, not {float(ratio):.9g}. [X4]",
     )
     steps = (
-        Multiply(multipliers=multiplier),
+        Multiply(multipliers=int(scaled)),
         ShiftRight(bits=8, rounding=Rounding.HALF_UP),
         Add(values=y.zero_point),
         Clamp(lo=y.format.min, hi=y.format.max),
