@@ -51,7 +51,8 @@ def test_dense_bounds_are_met_per_channel(zero_point):
 
 
 def test_conv_bounds_are_met_with_groups_and_ranges_per_channel():
-    weight = np.array([[3, -2, 1, 1], [-4, 2, 5, -1]]).reshape(2, 2, 2, 1)
+    """Channels 0 and 1 see the first input channel, 2 and 3 the second."""
+    weight = np.array([[3, -2], [-4, 2], [5, -1], [1, 1]]).reshape(4, 2, 1, 1)
     op = Conv2d(weight, groups=2, input_zero_point=1)
     x, ranges = spec(2, 2, 2), [(-3, 7), (4, 9)]
     interval = Interval(*(np.array(ends, dtype=object) for ends in zip(*ranges, strict=True)))
@@ -68,12 +69,12 @@ def test_depthwise_bounds_are_met_with_ranges_per_channel():
 
 
 def test_transpose_conv_bounds_know_which_taps_meet():
-    """Stride 2, three taps: an output meets taps 0 and 2, or tap 1 alone."""
-    op = TransposeConv2d(np.array([5, 7, 5]).reshape(1, 3, 1, 1), (5, 1), stride=(2, 1))
+    """Stride 2, three taps: an output meets taps 0 and 2, or tap 1 alone; the ends meet 0 or 2 alone."""
+    op = TransposeConv2d(np.array([5, 7, 3]).reshape(1, 3, 1, 1), (5, 1), stride=(2, 1))
     x = spec(2, 1, 1, format=UINT4)
     bounds = op.bounds([x], [Interval(2, 9)])
-    assert hull_of(op, every_input(x, [(2, 9)])) == ([10], [90])
-    assert (bounds.final.min, bounds.final.max) == (10, 90), "all three taps together never meet"
+    assert hull_of(op, every_input(x, [(2, 9)])) == ([6], [72])
+    assert (bounds.final.min, bounds.final.max) == (6, 72), "all three taps together never meet"
 
 
 def test_batch_matmul_bounds_are_met():
@@ -122,6 +123,13 @@ def test_order_matters_where_the_register_saturates():
 
     assert sums((0, 1, 2)) == (0, [0], [1])
     assert sums((2, 0, 1)) == (7, [0], [0])
+
+
+def test_letters_of_an_order_are_the_samples_axes():
+    """Columns of channel 0 first: 7 + 7 saturates to 7, then -7, 0, 1 and -3 make -2."""
+    rule = Accumulator(IntFormat(4), Overflow.SATURATE, order="hcw")
+    x = np.array([[7, -7, 1], [7, 0, -3]]).reshape(1, 1, 2, 3)
+    assert Sum((1, 2), accumulator=rule).reference(x)[0].tolist() == [[-2]]
 
 
 def test_a_tile_that_wraps_is_not_undone_by_the_outer_register():

@@ -63,6 +63,7 @@ def test_padding_never_wins():
         (Mean((1,)), CHANNELS),
         (Mean((0, 1)), CHANNELS),
         (Mean((2,)), Interval(1, 8)),  # 1/2 and 8, the ends of the channels averaged
+        (Mean((2,), zero_point=1), Interval(0, 8)),  # -1/2 above the zero point goes away from it
         (ReduceMax((0,)), CHANNELS),
         (ReduceMax((2,)), Interval(4, 9)),
         (ReduceMin((2,)), Interval(-3, 7)),
