@@ -125,8 +125,6 @@ def _check(target: Target, operator: Operator, lowering: Lowering) -> None:
         lowering.refuse(reason)
     if operator.name not in LOWERINGS:
         lowering.refuse("is not an operator that this converter knows")
-    if not operator.outputs:
-        lowering.refuse("must have an output")
     for index in operator.inputs:
         tensor = graph.tensors[index] if index != ABSENT else None
         if tensor is not None and not tensor.is_constant and index not in target.names:

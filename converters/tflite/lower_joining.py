@@ -24,13 +24,15 @@ def lower_concatenation(op: Lowering) -> None:
     op.require(activation == "NONE", f"fused activation must be NONE, not {activation}")
     views, y = op.inputs, op.output(0)
     axis = axis_of(op, op.options.axis, y.rank)
+    for view in views:
+        op.require(view.rank == y.rank, f"{view.name!r} must have the output's {y.rank} axes, not {view.rank}")
     given = operands(op, range(len(views)), keeps_batch=axis > 0)
     names = []
     for i, (view, name) in enumerate(zip(views, given.names, strict=True)):
         if view.dtype == "int8":
             require_same_meaning(op, view, y)
         names.append(_rescaled(op, view, name, i) if view.dtype == "uint8" else name)
-    total = sum(view.shape[axis] for view in views if view.rank == y.rank)
+    total = sum(view.shape[axis] for view in views)
     shape = (*views[0].shape[:axis], total, *views[0].shape[axis + 1 :])
     yields(op, Concat(given.axis(axis)), Operands(tuple(names), given.lead), shape)
 

@@ -69,6 +69,8 @@ def operator_reason(graph: Graph, operator: Operator) -> str | None:
         return REASONS[operator.name]
     inputs = [graph.tensors[index] for index in operator.inputs if index >= 0]
     outputs = [graph.tensors[index] for index in operator.outputs]
+    if not inputs or not outputs:
+        return f"must have inputs and outputs, not {len(inputs)} and {len(outputs)}"
     for tensor in (*inputs, *outputs):
         if tensor.variable:
             return f"tensor {tensor.name!r} must not be a variable; it {_STATE}"
@@ -88,17 +90,17 @@ def _float_reason(
     if not real:
         return None
     names = ", ".join(f"{tensor.name!r} ({tensor.dtype})" for tensor in real[:4])
-    if operator.name == "QUANTIZE" and inputs and not outputs[0].is_float:
+    if operator.name == "QUANTIZE" and not outputs[0].is_float:
         if inputs[0].index in graph.inputs:
             return None
         return f"float region: {names} must be a graph input to be quantized, not computed in the network"
-    if operator.name == "DEQUANTIZE" and outputs and not inputs[0].is_float:
+    if operator.name == "DEQUANTIZE" and not inputs[0].is_float:
         read = any(outputs[0].index in other.inputs for other in graph.operators)
         if outputs[0].index in graph.outputs and not read:
             return None
         return f"float region: {names} must be a graph output only, not computed with in the network"
     weights = [tensor for tensor in inputs if tensor.is_constant and not tensor.is_float and tensor.scales]
-    if weights and inputs and inputs[0].is_float:
+    if weights and inputs[0].is_float:
         return (
             f"hybrid: activations {names} are real while weights {weights[0].name!r} are {weights[0].dtype};"
             " no integer rule exists. Quantize the activations too"
