@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from intsim_converters.tflite import CONVERTER
 
+import intsim
 from intsim.errors import ConversionError
 from tests.converters.agree import assert_agrees
 from tests.zoo.tflite_builder import DTYPES, ModelBuilder
@@ -153,3 +154,34 @@ def test_refusals(data: bytes, dialect: str, reason: str) -> None:
     with pytest.raises(ConversionError) as caught:
         CONVERTER.convert(data, dialect)
     assert reason in str(caught.value)
+
+
+@given(
+    st.sampled_from(("int8", "int16")),
+    st.integers(1, 40),
+    SCALES,
+    st.sampled_from([0.25, 0.5, 1.0, 1.7]),
+    st.integers(0, 2**32),
+)
+def test_single_rounding_mean_is_the_sum_by_hand(
+    dtype: str, count: int, scale: float, ratio: float, seed: int
+) -> None:
+    """No runtime at hand is built so: one product with multiplier / count, one shift, ties up."""
+    m = ModelBuilder()
+    zero = 0 if dtype == "int16" else -5
+    out = float(np.float32(scale / ratio))
+    x = m.input("x", (1, 3, count), dtype, scale, zero)
+    y = m.tensor("y", (1, 3), dtype, out, zero)
+    m.operator("MEAN", [x, m.constant("axes", np.array([2], np.int32), "int32")], [y], version=2)
+    m.output(y)
+    kind = DTYPES[dtype]
+    codes = np.random.default_rng(seed).integers(kind.low, kind.high, (1, 3, count), endpoint=True)
+    found = intsim.run(CONVERTER.convert(m.build(), "single-rounding"), codes).outputs["y"]
+    mantissa, exponent = math.frexp(float(np.float32(scale)) / float(np.float32(out)))
+    multiplier = math.floor(mantissa * 2**31 + 0.5)
+    bits = count.bit_length() - 1
+    multiplier, shift = multiplier * 2**bits // count, 31 - exponent + bits
+    for row, mean in zip(codes[0].tolist(), found[0].tolist(), strict=True):
+        centred = sum(row) - zero * count
+        exact = (centred * multiplier + 2 ** (shift - 1)) // 2**shift + zero
+        assert mean == min(max(exact, kind.low), kind.high)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from intsim_converters.tflite import CONVERTER
 
+import intsim
 from intsim.errors import ConversionError
 from tests.converters.agree import assert_agrees
 from tests.zoo.tflite_builder import ModelBuilder
@@ -83,3 +84,12 @@ def test_refusals(data: bytes, dialect: str, reason: str) -> None:
     with pytest.raises(ConversionError) as caught:
         CONVERTER.convert(data, dialect)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(("dialect", "wanted"), [("litert-ref", [-1, 0, 1]), ("single-rounding", [0, 0, 1])])
+def test_ties_of_bilinear(dialect: str, wanted: list[int]) -> None:
+    """Halfway between -1 and 0 is -1/2: away from zero -1, or up 0."""
+    data = model(BILINEAR, "int8", (1, 1, 3, 1), (1, 5), align=True)
+    x = np.array([-1, 0, 1]).reshape(1, 1, 3, 1)
+    found = intsim.run(CONVERTER.convert(data, dialect), x).outputs["y"].ravel().tolist()
+    assert [found[1], found[2], found[3]] == wanted
