@@ -25,7 +25,7 @@ def lower_concatenation(op: Lowering) -> None:
     views, y = op.inputs, op.output(0)
     axis = axis_of(op, op.options.axis, y.rank)
     for view in views:
-        op.require(view.rank == y.rank, f"{view.name!r} must have the output's {y.rank} axes, not {view.rank}")
+        op.require(view.rank == y.rank, f"{view.name!r} must have {y.rank} axes, not {view.rank}")
     given = operands(op, range(len(views)), keeps_batch=axis > 0)
     names = []
     for i, (view, name) in enumerate(zip(views, given.names, strict=True)):
