@@ -143,18 +143,7 @@ def test_formats(capsys):
     assert len(json.loads(call(capsys, "formats", "--json").out)) == 3
     done = call(capsys, "formats", "int2")
     assert done.status == 0
-    assert done.out.split("\n\n")[1].split() == [
-        "code",
-        "value",
-        "00",
-        "0",
-        "01",
-        "1",
-        "10",
-        "-2",
-        "11",
-        "-1",
-    ]
+    assert done.out.endswith("\n\ncode  value\n00        0\n01        1\n10       -2\n11       -1\n")
     told = json.loads(call(capsys, "formats", "uint2", "--json").out)
     assert told == {"name": "uint2", "bits": 2, "min": 0, "max": 3, "codes": [0, 1, 2, 3]}
     told = json.loads(call(capsys, "formats", "int64", "--json").out)

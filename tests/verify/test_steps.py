@@ -9,9 +9,13 @@ from intsim.arithmetic import (
     Accumulator,
     BiasPlace,
     Events,
+    Multiply,
     Overflow,
+    Register,
     Requantization,
+    Rounding,
     ShiftRight,
+    Thresholds,
     Topology,
 )
 from intsim.errors import OverflowTrap
@@ -187,6 +191,29 @@ def test_a_requantization_and_the_sum_before_it():
         ("", "", "", 5, 41),
     ]
     assert found.value == 10
+
+
+def test_registers_between_the_steps():
+    """By hand: 100 times 3 wraps into 8 bits, 44; two more places to the right, rounded away, 11."""
+    steps = (
+        Multiply(multipliers=[2, 3], into=Register(IntFormat(8))),
+        ShiftRight(bits=2, rounding=Rounding.AWAY_FROM_ZERO),
+        Thresholds(values=[1, 5, 11]),
+    )
+    n = NetworkBuilder()
+    n.output(
+        n.add(Requantize(Requantization(steps, IntFormat(4))), n.input("x", (2,), IntFormat(8)), name="y")
+    )
+    found = explain(n.build(), "y", (0, 1), {"x": np.array([[100, 100]])})
+    assert found.sections[0].rows == (
+        ("sum", 100),
+        ("Multiply(multipliers=3)", 300),
+        ("into int8 wrap", 44),
+        ("ShiftRight(bits=2, rounding=away_from_zero, seed=0)", 11),
+        ("Thresholds(values=<3 values>, compare=at_least)", 3),
+        ("into int4 saturate", 3),
+    )
+    assert found.value == 3
 
 
 def test_what_was_recorded_is_taken_as_it_is():
