@@ -142,8 +142,7 @@ def _member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> Arra
         shape, fortran, dtype = _header(file, place)
         size = math.prod(shape) * dtype.itemsize
         _check_size(place, shape, dtype, size, info.file_size - file.tell())
-        content = file.read(size)
-        file.read(1)  # the end, where the checksum is looked at
+        content = file.read(size)  # up to the end, where zipfile looks at the checksum
         _check_size(place, shape, dtype, size, len(content))
         flat = np.frombuffer(content, dtype)
         return flat.reshape(shape, order="F" if fortran else "C")
