@@ -14,6 +14,7 @@ K7. A field that is nothing (None) is absent. Every other field is written, defa
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from enum import Enum
@@ -28,6 +29,7 @@ LARGEST = 32 << 10
 FORMATS = (IntFormat, RealFormat)
 
 
+@functools.cache
 def arms(annotation: Any) -> tuple[Any, ...]:
     """The types that a field may have, None left out."""
     if get_origin(annotation) in (typing.Union, types.UnionType):
@@ -35,12 +37,14 @@ def arms(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
+@functools.cache
 def optional(annotation: Any) -> bool:
     """Whether the field may be nothing (rule K7)."""
     is_union = get_origin(annotation) in (typing.Union, types.UnionType)
     return is_union and type(None) in get_args(annotation)
 
 
+@functools.cache
 def is_scalar(annotation: Any) -> bool:
     """Rule K1."""
     return annotation in (int, bool, float, str) or (
@@ -53,21 +57,25 @@ def is_format(annotation: Any) -> bool:
     return annotation in FORMATS
 
 
+@functools.cache
 def is_array(annotation: Any) -> bool:
     """Rule K3."""
     return get_origin(annotation) is Annotated
 
 
+@functools.cache
 def is_record(annotation: Any) -> bool:
     """Rule K5."""
     return isinstance(annotation, type) and issubclass(annotation, Record) and not is_format(annotation)
 
 
+@functools.cache
 def is_list(annotation: Any) -> bool:
     """Rule K4 or K6."""
     return get_origin(annotation) is tuple
 
 
+@functools.cache
 def leaf(annotation: Any) -> Any:
     """The type of the entries of a list that rule K4 keeps as one block, else None."""
     if not is_list(annotation):
@@ -78,6 +86,7 @@ def leaf(annotation: Any) -> Any:
     return _block(entries[0]) if len(set(entries)) == 1 else None
 
 
+@functools.cache
 def kept(annotation: Any) -> str:
     """What a field must be and where it is kept, in the words of messages and help."""
     said = []
