@@ -205,3 +205,31 @@ def test_refusals(data: bytes, dialect: str, reason: str) -> None:
     with pytest.raises(ConversionError) as caught:
         CONVERTER.convert(data, dialect)
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [0.1, 0.3, 0.7])
+def test_one_scale_of_uint8_multiplies_in_float32(scale: float) -> None:
+    """A ratio that is a power of two in float32 only: many sums are ties there, and nowhere else."""
+    sx, sw = np.float32(scale), np.float32(0.3)
+    numbers = {"size": (20, 20), "output": (40, 40), "depth": 4, "channels": 4}
+    data = small("uint8", x=(float(sx), 9), w=(float(sw), 5), y=(float(sx * sw) * 2**9, 3), **numbers)
+    assert assert_agrees(data) > 0
+
+
+@pytest.mark.parametrize("dialect", ["litert-ref", "tflm"])
+@pytest.mark.parametrize(
+    "scales",
+    [
+        (0.08233260363340378, 0.09744155406951904, 161.9853515625),
+        (0.0299936942756176, 0.541986346244812, 328.22979736328125),
+    ],
+)
+def test_sixteen_bits_of_a_ratio_tell_how_it_was_formed(dialect: str, scales: tuple[float, ...]) -> None:
+    """The product of these scales, in float32 or in float64, becomes one 16-bit multiplier or the next."""
+    m = ModelBuilder()
+    x = m.input("x", (1, 8, 13), "int16", scales[0])
+    w = m.constant("w", np.full((1, 13, 2), 32767), "int16", scales[1])
+    y = m.tensor("y", (1, 8, 2), "int16", scales[2])
+    m.operator("BATCH_MATMUL", [x, w], [y], version=4)
+    m.output(y)
+    assert assert_agrees(m.build(), dialect=dialect) > 0
