@@ -1,9 +1,11 @@
 """MEAN, SUM, REDUCE_MAX and REDUCE_MIN.
 
-MEAN and SUM are a 32-bit sum of raw codes, the zero points taken off at once, and a requantization. In
-LiteRT 2.3.0 the reference kernel of SUM reads memory that nobody wrote for int8 and int16, so the dialect
-litert-ref has them for uint8 only. Sources: LiteRT tflite/kernels/reduce.cc, internal/reference/reduce.h;
-tflite-micro micro/kernels/reduce_common.cc.
+MEAN and SUM are a 32-bit sum of raw codes, and a requantization that takes the zero points off at once
+(`reducing`); the others have the same integers in all dialects. In LiteRT 2.3.0 the reference kernel of SUM
+reads memory that nobody wrote for int8 and int16, so the dialect litert-ref has it for uint8 only.
+
+Sources: LiteRT tflite/kernels/reduce.cc, internal/reference/reduce.h; tflite-micro
+micro/kernels/reduce_common.cc.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ def lower_sum(op: Lowering) -> None:
     op.require(
         op.dialect != "litert-ref" or x.dtype == "uint8",
         f"SUM of {x.dtype} is undefined in LiteRT's reference kernels, which read memory that nobody wrote;"
-        " use the dialect tflm or single-rounding",
+        " every other dialect converts it",
     )
     _sum(op, mean=False)
 
