@@ -10,10 +10,11 @@ import numpy as np
 from intsim_converters.tflite.batch import BatchLayout
 from intsim_converters.tflite.dialects import DEFAULT, DIALECTS
 from intsim_converters.tflite.folding import fold
-from intsim_converters.tflite.lowering import LOWERINGS, Lowering, Refused, Target
+from intsim_converters.tflite.lowering import LOWERINGS, Lowering
 from intsim_converters.tflite.model import ABSENT, Model, Operator
 from intsim_converters.tflite.reader import Source, read_model
 from intsim_converters.tflite.refusals import graph_findings, model_findings, operator_reason
+from intsim_converters.tflite.target import Refused, Target
 from intsim_converters.tflite.tensors import TensorView
 
 from intsim.errors import ConversionError, Finding, SpecError

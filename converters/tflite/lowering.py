@@ -29,16 +29,16 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import numpy as np
-from intsim_converters.tflite.batch import BatchLayout
 from intsim_converters.tflite.dialects import fixed_point
-from intsim_converters.tflite.model import ABSENT, Array, Graph, Operator, Options
+from intsim_converters.tflite.model import ABSENT, Array, Operator, Options
+from intsim_converters.tflite.target import Refused, Target
 from intsim_converters.tflite.tensors import TensorView
 
 from intsim.arithmetic.dialects import Dialect
 from intsim.errors import Finding, SpecError
 from intsim.formats import TensorSpec
 from intsim.network import NetworkBuilder
-from intsim.ops import Constant, Op
+from intsim.ops import Op
 
 Lower = Callable[["Lowering"], None]
 
@@ -67,44 +67,6 @@ def lowers(*names: str, options: str = "") -> Callable[[Lower], Lower]:
         return lower
 
     return register
-
-
-class Refused(Exception):  # noqa: N818 - an event, collected by the conversion
-    """An operator cannot be converted; the reason is noted already."""
-
-
-class Target:
-    """The network being made: its builder, and the names and specifications of its tensors so far."""
-
-    def __init__(self, graph: Graph, layout: BatchLayout, source: str) -> None:
-        self.graph, self.layout = graph, layout
-        self.builder = NetworkBuilder(source)
-        self.specs: dict[str, TensorSpec] = {}
-        self.names: dict[int, str] = {}  # tensor index -> intsim name, for tensors that have a value
-        self.findings: list[Finding] = []
-        self._constants: dict[tuple[int, tuple[int, ...]], str] = {}
-        self._taken = {tensor.name for tensor in graph.tensors}
-
-    def fresh(self, stem: str) -> str:
-        """A name that no tensor of the file and no node has: the stem, or the stem with a number."""
-        name, number = stem, 0
-        while name in self._taken:
-            number += 1
-            name = f"{stem}_{number}"
-        self._taken.add(name)
-        return name
-
-    def constant(self, view: TensorView) -> str:
-        """The name of the node that holds a constant operand, made when it is first read."""
-        key = (view.tensor.index, view.sample_shape)
-        if key not in self._constants:
-            first = all(index != key[0] for index, _ in self._constants)
-            name = view.name if first else self.fresh(f"{view.name}/constant")
-            op = Constant(view.data.reshape(view.sample_shape), view.format)
-            self.builder.add(op, name=name, quantization=view.quantization)
-            self.specs[name] = TensorSpec(view.sample_shape, view.format)
-            self._constants[key] = name
-        return self._constants[key]
 
 
 class Lowering:

@@ -17,11 +17,11 @@ from intsim_converters.tflite.names import unique_names
 
 from intsim.errors import ConversionError, FileError
 from intsim.network import Network
-from tests.converters.models import CONV, classifier, one_conv, weights
+from tests.converters.models import CONV, classifier, many_operators, one_conv, weights
 from tests.zoo.tflite_builder import ModelBuilder
 
 CLASSIFIER, ONE = classifier(), one_conv()
-FILES = {"classifier": CLASSIFIER, "one": ONE}
+FILES = {"classifier": CLASSIFIER, "one": ONE, "many": many_operators()}
 
 
 def test_tensors_operators_and_options_are_the_files() -> None:
@@ -101,7 +101,7 @@ def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
         read_model(path)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ["classifier", "one"])
 def test_a_file_cut_anywhere_is_refused_or_whole(name: str) -> None:
     """What is cut off may be nothing but padding and what no reader asks for."""
     data = FILES[name]
@@ -141,6 +141,11 @@ changes = st.lists(
 @given(st.sampled_from(sorted(FILES)), changes)
 def test_a_damaged_file_is_a_network_or_an_error(name: str, changed: list[tuple[int, int, int]]) -> None:
     assert converts(mutate(name, changed)) in (True, False)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_whole_files_convert(name: str) -> None:
+    assert converts(FILES[name])
 
 
 @settings(max_examples=200, deadline=timedelta(seconds=20))

@@ -12,7 +12,7 @@ from intsim_converters.tflite import CONVERTER
 
 from intsim.converter import Converter
 from intsim.errors import ConversionError
-from tests.converters.models import CONV, bias, classifier, conv, one_conv, weights
+from tests.converters.models import CONV, bias, conv, one_conv, weights
 from tests.zoo.tflite_builder import ModelBuilder, Tensor
 
 
@@ -277,7 +277,3 @@ def test_helpers_never_take_a_tensors_name() -> None:
     y = conv(m, x, "y", 3)
     m.output(y)
     assert [node.name for node in CONVERTER.convert(m.build()).nodes] == ["y/accumulator_1", "y"]
-
-
-def test_the_classifier_converts() -> None:
-    assert CONVERTER.convert(classifier()).outputs == ("y",)
