@@ -55,32 +55,39 @@ def direct_table(function: Function, x: TensorView, y: TensorView, sum_half_even
 
 
 def interpolated_table(
-    function: Function,
-    input: tuple[Any, int],
-    output: tuple[Any, int],
-    dtype: Any = np.float32,
+    function: Function, input: tuple[Any, int], output: tuple[Any, int], dtype: Any = np.float32
 ) -> Array:
-    """513 entries for int16 codes, each moved by half the error in the middle of its step.
+    """513 entries for int16 codes; see `table_between`.
 
     Parameters
     ----------
     function : of arrays of `dtype`
     input, output : scale and zero point; the output's zero point only sets the table's reach
     dtype : every step is in it
+    """
+    real = np.dtype(dtype).type
+    (x_scale, x_zero), (y_scale, y_zero) = input, output
+    first, last = (real(x_scale) * real(end - x_zero) for end in (-32768, 32767))
+    bottom, top = (real(y_scale) * real(end - y_zero) for end in (-32768, 32767))
+    return table_between(function, (first, last), (bottom, top))
+
+
+def table_between(function: Function, reach: tuple[Any, Any], output: tuple[Any, Any]) -> Array:
+    """513 entries of a function from one real to another, each moved by half the error midway to the next.
+
+    reach, output : the reals that the first and the last code stand for; their type is the arithmetic's
 
     Raises
     ------
     OutOfReach
         An entry is NaN.
     """
-    real = np.dtype(dtype).type
-    (x_scale, x_zero), (y_scale, y_zero) = input, output
-    first, last = (real(x_scale) * real(end - x_zero) for end in (-32768, 32767))
-    bottom, top = (real(y_scale) * real(end - y_zero) for end in (-32768, 32767))
+    (first, last), (bottom, top) = reach, output
+    real = type(first)
     step = (last - first) / real(512)
     with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
         inverse = real(65536) / (top - bottom)
-        starts = first + np.arange(513, dtype=dtype) * step
+        starts = first + np.arange(513, dtype=real) * step
         values = function(starts) * inverse
         middles = _round_away(function(starts[:-1] + step / real(2)) * inverse)
         samples = _round_away(values[:-1])
@@ -107,6 +114,12 @@ exp = c_function("expf")
 tanh = c_function("tanhf")
 exp_double = c_function("exp", np.float64)
 _expm1, _log, _erfc = c_function("expm1f"), c_function("logf"), c_function("erfcf")
+
+
+def inverse(x: Array) -> Array:
+    """1 / (1 + x), in the floats that x is of."""
+    one = x.dtype.type(1)
+    return np.asarray(one / (one + x))
 
 
 def logistic(x: Array) -> Array:

@@ -3,13 +3,15 @@
 Rules (D), cited by the lowerings
 ---------------------------------
 D1. QUANTIZE of float32 to int8, uint8, int16 or int4, one scale or several along an axis: the quotient in
-    float32, half away, plus the zero point, saturated. XNNPACK, which takes int8 and uint8 with one scale,
-    multiplies by the float32 reciprocal of the scale, half to even.
+    float32, half away, plus the zero point, saturated; a quotient beyond int32 saturates too, which LiteRT
+    2.3.0 leaves to the machine. XNNPACK, which takes int8 and uint8 with one scale,
+    multiplies by the float32 reciprocal of the scale, half to even; int16 with one scale is refused there.
 D2. QUANTIZE of codes: the code less its zero point times the ratio of scales, formed in float64; then the
     output's zero point, saturated. int8 and uint8 to int8, uint8 and int16; int16 to int8, int16 and int32;
     int32 to int8 and int16. XNNPACK takes int8 to int8 and uint8 to uint8, by rule X3 of `xnnpack`; what it
     leaves is refused where the scales differ, as the optimized kernel may round otherwise.
 D3. DEQUANTIZE to float32: the code less its zero point times the scale.
+D4. TensorFlow Lite Micro knows one scale only, no uint8 and no int4 from reals, and other pairs of codes.
 
 References
 ----------
@@ -38,6 +40,7 @@ _CODES_TO = {
     "int16": ("int8", "int16", "int32"),
     "int32": ("int8", "int16"),
 }
+_MICRO_TO = _CODES_TO | {"int8": ("int8", "uint8", "int16", "int32"), "uint8": ("int8",)}
 
 
 @lowers("QUANTIZE")
@@ -46,12 +49,19 @@ def lower_quantize(op: Lowering) -> None:
     if not x.is_float:
         _requantize(op, x, y)
         return
+    types = ("int8", "int16") if op.dialect == "tflm" else _REAL_TO
     op.require(
-        x.dtype == "float32" and y.dtype in _REAL_TO,
-        f"must be of float32 to one of {', '.join(_REAL_TO)}, not {x.dtype} to {y.dtype}. [D1]",
+        x.dtype == "float32" and y.dtype in types,
+        f"must be of float32 to one of {', '.join(types)}, not {x.dtype} to {y.dtype}. [D1]",
     )
     fields = _meaning(op, y)
     op.require((y.scales > 0).all(), "scales must be positive. [D1]")
+    if op.dialect == "xnnpack" and y.scales.size == 1:
+        op.require(
+            y.dtype != "int16",
+            "int16 must be left to another dialect: the optimized kernel's rounding depends on where an"
+            " element lies in memory. [D1]",
+        )
     if op.dialect == "xnnpack" and y.dtype in _EIGHT and y.scales.size == 1:
         fields |= {"reciprocal": True, "rounding": Rounding.HALF_EVEN}
     op.emit(Quantize(format=y.format, **fields), op.value(0))
@@ -62,6 +72,7 @@ def _meaning(op: Lowering, view: TensorView) -> dict[str, Any]:
     scales, points = view.scales, view.zero_points
     if scales.size == 1:
         return {"scale": scales, "zero_point": view.zero_point}
+    op.require(op.dialect != "tflm", f"must have one scale in TensorFlow Lite Micro, not {scales.size}. [D4]")
     axis = view.quantized_axis - view.batched
     op.require(
         0 <= axis < len(view.sample_shape) and view.sample_shape[axis] == scales.size,
@@ -73,9 +84,10 @@ def _meaning(op: Lowering, view: TensorView) -> dict[str, Any]:
 
 def _requantize(op: Lowering, x: TensorView, y: TensorView) -> None:
     """Rule D2."""
+    pairs = _MICRO_TO if op.dialect == "tflm" else _CODES_TO
     op.require(
-        y.dtype in _CODES_TO.get(x.dtype, ()),
-        f"must be of int8, uint8, int16 or int32 to a type that the runtime has for it,"
+        y.dtype in pairs.get(x.dtype, ()),
+        f"must be {', '.join(f'{a} to {b}' for a, both in pairs.items() for b in both)},"
         f" not {x.dtype} to {y.dtype}. [D2]",
     )
     if x.dtype == y.dtype == "int16":

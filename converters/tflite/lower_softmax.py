@@ -5,7 +5,8 @@ Rules (S), cited by the lowerings
 S1. SOFTMAX of int8 and uint8 to the same type or to int16: gemmlowp's fixed point; what the output's
     scale and zero point say is not looked at, but int8 to int8 must have about 1/256 and -128. The option
     beta times the scale is formed in float64.
-S2. SOFTMAX of int16: two tables filled in float64; zero points 0, the output's scale about 1/32768.
+S2. SOFTMAX of int16: two tables filled in float64, the scale times beta formed in float32; in TensorFlow
+    Lite Micro, which has no uint8, the other way round. Zero points 0, the output's scale about 1/32768.
 S3. LOG_SOFTMAX of int8 and uint8: scale 1/16, the largest code as zero point.
 S4. L2_NORMALIZATION of int8 and uint8: scale 1/128, the middle code as zero point.
 S5. XNNPACK takes none of them. The optimized SOFTMAX of 8-bit codes is a float32 table, sum and reciprocal;
@@ -43,9 +44,11 @@ def lower_softmax(op: Lowering) -> None:
     x, y = op.input(0), op.output(0)
     op.require(x.rank >= 1, "input must have an axis")
     pairs = {"int8": ("int8", "int16"), "uint8": ("uint8", "int16"), "int16": ("int16",)}
+    if op.dialect == "tflm":
+        del pairs["uint8"]
     op.require(
         y.dtype in pairs.get(x.dtype, ()),
-        "input and output must be int8 to int8 or int16, uint8 to uint8 or int16, or int16 to int16,"
+        f"must be {', '.join(f'{a} to {b}' for a, both in pairs.items() for b in both)},"
         f" not {x.dtype} to {y.dtype}. [S1]",
     )
     op.require(x.scale > 0 and op.options.beta > 0, "input's scale and beta must be positive")
@@ -70,13 +73,14 @@ def _check_output(op: Lowering, x: TensorView, y: TensorView) -> None:
 def _recipe(op: Lowering, x: TensorView, y: TensorView) -> Any:
     beta = np.float32(op.options.beta)
     if x.dtype == "int16":
+        kind = np.float64 if op.dialect == "tflm" else np.float32
         with np.errstate(over="ignore", under="ignore"):
-            ratio = np.float64(np.float32(x.scale * beta)) / (10.0 / 65535.0)
+            ratio = np.float64(kind(x.scale) * kind(beta)) / (10.0 / 65535.0)
         op.require(
             ratio < 2.0**14, "input's scale must be below 2: beyond, the runtime's result is undefined"
         )
         rescale = Requantization(op.fixed_point.steps(np.array([ratio])), _INT32)
-        return TableSoftmax(rescale, *_tables())
+        return TableSoftmax(rescale, *_tables(op))
     if op.dialect == "xnnpack":
         steps = np.arange(255, -1, -1).astype(np.float32)
         with np.errstate(under="ignore"):
@@ -96,14 +100,19 @@ def _exponent(op: Lowering, scale: float) -> tuple[Requantization, int]:
     return Requantization(steps, _INT32), -math.floor(31 * 2.0**26 / 2.0**shift)
 
 
-def _tables() -> tuple[Any, Any]:
-    """Rule S2: exp on [-10, 0] and 1 / (1 + x) on [0, 1], int16 by 2**15, filled in float64."""
-    reach = 65535.0
+def _tables(op: Lowering) -> tuple[Any, Any]:
+    """Rule S2: exp on [-10, 0] and 1 / (1 + x) on [0, 1], int16 by 2**15."""
+    if op.dialect == "tflm":
+        zero, one = np.float32(0), np.float32(1)
+        ends = ((float_tables.exp, (-10 * one, zero)), (float_tables.inverse, (zero, one)))
+        exponential, reciprocal = (float_tables.table_between(f, reach, (-one, one)) for f, reach in ends)
+        return exponential, reciprocal
+    unit, double = 1.0 / 65535.0, np.float64
     exponential = float_tables.interpolated_table(
-        float_tables.exp_double, (10.0 / reach, 32767), (2.0 / reach, 0), dtype=np.float64
+        float_tables.exp_double, (10.0 / 65535.0, 32767), (2.0 / 65535.0, 0), double
     )
     reciprocal = float_tables.interpolated_table(
-        lambda x: 1.0 / (1.0 + x), (1.0 / reach, -32768), (2.0 / reach, 0), dtype=np.float64
+        float_tables.inverse, (unit, -32768), (2.0 / 65535.0, 0), double
     )
     return exponential, reciprocal
 

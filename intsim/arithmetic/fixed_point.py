@@ -58,9 +58,7 @@ def high_multiply(a: Any, b: Any, bits: int = 32) -> Array:
     >>> int(high_multiply(np.int64(-(2**31)), np.int64(-(2**31)))), int(high_multiply(np.int64(3), 2**30))
     (2147483647, 2)
     """
-    return np.asarray(
-        saturate(round_shift(np.asarray(a * b), bits - 1, Rounding.HALF_UP), IntFormat(bits))
-    )
+    return np.asarray(saturate(round_shift(np.asarray(a * b), bits - 1, Rounding.HALF_UP), IntFormat(bits)))
 
 
 def rescale(value: Array, integer_bits: int, wanted: int) -> Array:
@@ -96,9 +94,7 @@ def leading_zeros(value: Array) -> Array:
     return 32 - bit_length(value)
 
 
-def multiply_by_multiplier(
-    value: Array, multiplier: Any, shift: Any, single_rounding: bool = False
-) -> Array:
+def multiply_by_multiplier(value: Array, multiplier: Any, shift: Any, single_rounding: bool = False) -> Array:
     """value * multiplier * 2**(shift - 31) with a shift per element, in 32 bits.
 
     Where the shift is known beforehand, the steps of a `Requantization` say the same. Here it is data.

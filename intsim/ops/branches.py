@@ -1,10 +1,10 @@
 """Two branches by sign: what leaky_relu and prelu share.
 
-Rules (B), cited by the ops
+Rules (L), cited by the ops
 ---------------------------
-B1. With v = x - input_zero_point, the output is positive(v) where v >= 0, else negative of v, or of v
+L1. With v = x - input_zero_point, the output is positive(v) where v >= 0, else negative of v, or of v
     times a slope.
-B2. Both requantizations give one format, which is the output's, and hold one value for all channels.
+L2. Both requantizations give one format, which is the output's, and hold one value for all channels.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from intsim.record import Array
 
 
 def check_branches(op: Any) -> Iterator[tuple[str, str]]:
-    """Rule B2 for the fields positive and negative."""
+    """Rule L2 for the fields positive and negative."""
     if op.negative.format != op.positive.format:
-        yield "negative", f"must give {op.positive.format} as positive does, not {op.negative.format}. [B2]"
+        yield "negative", f"must give {op.positive.format} as positive does, not {op.negative.format}. [L2]"
     for name in ("positive", "negative"):
         channels = getattr(op, name).channels()
         if channels != 1:
-            yield name, f"must have one value for all channels, not {channels}. [B2]"
+            yield name, f"must have one value for all channels, not {channels}. [L2]"
 
 
 def infer_branches(op: Any, x: TensorSpec) -> tuple[TensorSpec, ...]:
@@ -37,7 +37,7 @@ def infer_branches(op: Any, x: TensorSpec) -> tuple[TensorSpec, ...]:
 
 
 def by_sign(op: Any, value: Array, scaled: Array) -> Array:
-    """Rule B1: positive(value) where value >= 0, else negative(scaled)."""
+    """Rule L1: positive(value) where value >= 0, else negative(scaled)."""
     above = value >= 0
     result = value
     if above.any():

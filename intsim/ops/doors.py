@@ -35,9 +35,7 @@ def check_door_axis(op: Any, x: TensorSpec) -> None:
         return
     op.require(op.axis < len(x.shape), f"axis must be one of {x.shape}, not {op.axis}")
     wanted = x.shape[op.axis]
-    op.require(
-        op.scale.size in (1, wanted), f"scale must have one value or {wanted}, not {op.scale.size}"
-    )
+    op.require(op.scale.size in (1, wanted), f"scale must have one value or {wanted}, not {op.scale.size}")
 
 
 def along_axis(values: Array, axis: int | None, x: Array) -> Array:

@@ -2,8 +2,8 @@
 
 Rules
 -----
-R1. The output is chosen by rule B1: positive(x - input_zero_point), or negative(x - input_zero_point).
-R2. The branches' requantizations obey rule B2. The output has the input's shape.
+R1. The output is chosen by rule L1: positive(x - input_zero_point), or negative(x - input_zero_point).
+R2. The branches' requantizations obey rule L2. The output has the input's shape.
 """
 
 from __future__ import annotations

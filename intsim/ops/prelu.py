@@ -2,9 +2,9 @@
 
 Rules
 -----
-R1. The output is chosen by rule B1: positive(v) or negative(v * (slope - slope_zero_point)), with
+R1. The output is chosen by rule L1: positive(v) or negative(v * (slope - slope_zero_point)), with
     v = x - input_zero_point.
-R2. The branches' requantizations obey rule B2. The output has the input's shape.
+R2. The branches' requantizations obey rule L2. The output has the input's shape.
 R3. The slope's shape broadcasts to the sample's as numpy's do; axes are matched from the last.
 """
 

@@ -1,0 +1,154 @@
+"""Elementwise ops and the doors: what they refuse, in which words; numbers by hand; bounds per channel."""
+
+import numpy as np
+import pytest
+
+from intsim.arithmetic import Interval, Overflow, Register, Rounding
+from intsim.errors import InputError, SpecError
+from intsim.formats import IntFormat, RealFormat, TensorSpec
+from intsim.ops import Dequantize, Maximum, Minimum, Mul, Quantize, SquaredDifference, Sub
+
+INT8, UINT8 = IntFormat(8), IntFormat(8, signed=False)
+HALF = np.float32(0.5)
+
+
+def spec(*shape: int, format: IntFormat | RealFormat = INT8) -> TensorSpec:
+    return TensorSpec(shape, format)
+
+
+def message_of(build) -> str:
+    with pytest.raises(SpecError) as caught:
+        build()
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: Quantize(np.float32([0.5, 0.0])), "quantize.scale: must be positive and finite"),
+        (
+            lambda: Quantize(np.float32([[0.5]])),
+            "quantize.scale: must be one value or a list, not of shape (1, 1)",
+        ),
+        (
+            lambda: Quantize(np.float32([0.5, 1]), [1, 2, 3], axis=0),
+            "quantize.zero_point: must be one value or 2, not 3",
+        ),
+        (lambda: Quantize(np.float32([0.5, 1])), "quantize.axis: must be given for 2 scales"),
+        (lambda: Quantize(HALF, axis=-1), "quantize.axis: must not be negative, not -1"),
+        (lambda: Quantize(HALF, 2**33), "quantize.zero_point: must be between -2**33 and 2**33"),
+        (
+            lambda: Quantize(HALF, format=IntFormat(33)),
+            "quantize.format: must have at most 32 bits, not int33. [R3]",
+        ),
+        (
+            lambda: Quantize(HALF, rounding="stochastic"),
+            "quantize.rounding: must not be STOCHASTIC. [R2]",
+        ),
+        (
+            lambda: Quantize(np.float32(1e-44), reciprocal=True),
+            "quantize.scale: must have a finite reciprocal. [R2]",
+        ),
+        (lambda: Quantize(1), "quantize.scale: must be float32 or float64, not int64"),
+        (lambda: Dequantize(-HALF), "dequantize.scale: must be positive and finite"),
+    ],
+)
+def test_fields_are_refused(build, message):
+    assert message_of(build).split("\n")[0] == message
+
+
+@pytest.mark.parametrize(
+    ("op", "inputs", "message"),
+    [
+        (Sub(), [spec(2), spec(3)], "sub: shapes must broadcast, not (2,), (3,). [B1]"),
+        (
+            Mul(),
+            [spec(2), spec(2, format=RealFormat(32))],
+            "mul: input must be integers, not float32; quantize it first",
+        ),
+        (
+            Maximum(),
+            [spec(2), spec(2, format=UINT8)],
+            "maximum: inputs must have one format, not int8, uint8. [R2]",
+        ),
+        (Minimum(), [spec(2), spec(3)], "minimum: shapes must broadcast, not (2,), (3,). [R1]"),
+        (Quantize(HALF), [spec(2)], "quantize: input must be float32 as scale is, not int8. [R1]"),
+        (
+            Quantize(np.float64(0.5)),
+            [spec(2, format=RealFormat(32))],
+            "quantize: input must be float64 as scale is, not float32. [R1]",
+        ),
+        (
+            Quantize(np.float32([1, 2]), axis=1),
+            [spec(2, format=RealFormat(32))],
+            "quantize: axis must be one of (2,), not 1",
+        ),
+        (
+            Dequantize(np.float32([1, 2]), axis=0),
+            [spec(3)],
+            "dequantize: scale must have one value or 3, not 2",
+        ),
+        (
+            Dequantize(HALF),
+            [spec(3, format=IntFormat(33))],
+            "dequantize: input must have at most 32 bits, not int33. [R1]",
+        ),
+    ],
+)
+def test_inputs_are_refused(op, inputs, message):
+    assert message_of(lambda: op.infer(*inputs)) == message
+
+
+def test_quantize_by_hand():
+    x = np.float32([[0.24, 0.25, -0.25, 0.75, 63.6, -np.inf, np.inf, -0.0]])
+    (away,) = Quantize(HALF).reference(x)
+    assert away.tolist() == [[0, 1, -1, 2, 127, -128, 127, 0]]
+    (even,) = Quantize(HALF, 3, rounding=Rounding.HALF_EVEN).reference(x)
+    assert even.tolist() == [[3, 3, 3, 5, 127, -128, 127, 3]]
+
+
+def test_a_reciprocal_is_rounded_once_more():
+    x, scale = np.float32([[0.1495]]), np.float32(0.013)  # the quotient is 11.5, the product 11.499999
+    assert Quantize(scale).reference(x)[0].tolist() == [[12]]
+    assert Quantize(scale, reciprocal=True).reference(x)[0].tolist() == [[11]]
+
+
+def test_nan_is_refused():
+    with pytest.raises(InputError, match=r"^quantize: values must be numbers, not NaN at \(0, 1\)\. \[R4\]$"):
+        Quantize(HALF).reference(np.float32([[1, np.nan]]))
+
+
+def test_scales_along_an_axis():
+    op = Quantize(np.float32([1, 2]), [0, 10], axis=0)
+    x = np.float32([[[4, 5, 6], [4, 5, 6]]])
+    assert op.reference(x)[0].tolist() == [[[4, 5, 6], [12, 13, 13]]]
+    back = Dequantize(np.float32([1, 2]), [0, 10], axis=0)
+    assert back.reference(np.array([[[4, 5, 6], [12, 13, 13]]]))[0].tolist() == [[[4, 5, 6], [4, 6, 6]]]
+
+
+def test_registers_by_hand():
+    a, b = np.array([[100, -100]]), np.array([[-100, 100]])
+    assert Sub(register=Register(INT8)).reference(a, b)[0].tolist() == [[-56, 56]]
+    assert Sub(register=Register(INT8, Overflow.SATURATE)).reference(a, b)[0].tolist() == [[127, -128]]
+    assert Mul().reference(a, b)[0].tolist() == [[-10000, -10000]]
+    assert SquaredDifference().reference(a, b)[0].tolist() == [[40000, 40000]]
+
+
+@pytest.mark.parametrize(
+    ("op", "a", "b", "range"),
+    [
+        (Sub(), (-3, 5), (1, 4), (-7, 4)),
+        (Mul(), (-3, 5), (-4, 2), (-20, 12)),
+        (SquaredDifference(), (-3, 5), (1, 4), (0, 49)),
+        (SquaredDifference(), (6, 7), (1, 4), (4, 36)),
+        (SquaredDifference(), (-7, -6), (1, 4), (49, 121)),
+        (Maximum(), (-3, 5), (1, 4), (1, 5)),
+        (Minimum(), (-3, 5), (1, 4), (-3, 4)),
+    ],
+)
+def test_bounds_are_reached_and_not_passed(op, a, b, range):
+    bounds = op.bounds((spec(), spec()), (Interval(*a), Interval(*b)))
+    assert bounds.outputs == (Interval(*range),)
+    grid = np.meshgrid(np.arange(a[0], a[1] + 1), np.arange(b[0], b[1] + 1))
+    (values,) = op.reference(*(part.ravel() for part in grid))
+    assert (int(values.min()), int(values.max())) == range
