@@ -1,4 +1,4 @@
-"""Files of tensors that claim more than they hold, are damaged, or would run code: refused, and nothing run."""
+"""Files of tensors that claim more than they hold, are damaged, or would run code are refused."""
 
 import io
 import os
