@@ -63,7 +63,7 @@ def _exp_small(a: Fraction) -> Fraction:
 def two_over_one_plus(a: Fraction) -> Fraction:
     """2 / (1 + a) in Q2, a in Q0 from 0 to 1."""
     half = q((a + TOP) / 2, 0, "half_away")
-    x = constant(48 / 17, 2) - times(half, 0, constant(32 / 17, 2), 2)
+    x = constant(48 / 17, 2) + times(half, 0, -constant(32 / 17, 2), 2)  # a tie goes up, so the sign matters
     for _ in range(3):
         x += q(times(x, 2, 1 - times(half, 0, x, 2), 2), 2, "half_away")
     return x
