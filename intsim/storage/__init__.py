@@ -63,7 +63,8 @@ N H W C for activations and K H W C for weights.
 
 All is stored in the file itself, uncompressed: links other than plain ones, external and virtual
 storage, filters other than fletcher32, references, compound types and values of varying length (texts
-too) are refused. The same network is saved as the same bytes.
+too) are refused. The same network is saved as the same bytes by one version of the HDF5 library; other
+versions lay the same content out otherwise.
 
 Examples
 --------
