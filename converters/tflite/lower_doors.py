@@ -4,12 +4,11 @@ Rules (D), cited by the lowerings
 ---------------------------------
 D1. QUANTIZE of float32 to int8, uint8, int16 or int4, one scale or several along an axis: the quotient in
     float32, half away, plus the zero point, saturated; a quotient beyond int32 saturates too, which LiteRT
-    2.3.0 leaves to the machine. XNNPACK, which takes int8 and uint8 with one scale,
-    multiplies by the float32 reciprocal of the scale, half to even; int16 with one scale is refused there.
+    2.3.0 leaves to the machine. XNNPACK, which takes int8 and uint8 with one scale, multiplies by the
+    float32 reciprocal of the scale, half to even; int16 with one scale is refused there.
 D2. QUANTIZE of codes: the code less its zero point times the ratio of scales, formed in float64; then the
     output's zero point, saturated. int8 and uint8 to int8, uint8 and int16; int16 to int8, int16 and int32;
-    int32 to int8 and int16. XNNPACK takes int8 to int8 and uint8 to uint8, by rule X3 of `xnnpack`; what it
-    leaves is refused where the scales differ, as the optimized kernel may round otherwise.
+    int32 to int8 and int16. XNNPACK takes int8 to int8 and uint8 to uint8: rules X3 and X5 of `xnnpack`.
 D3. DEQUANTIZE to float32: the code less its zero point times the scale.
 D4. TensorFlow Lite Micro knows one scale only, no uint8 and no int4 from reals, and other pairs of codes.
 

@@ -8,6 +8,8 @@ X1. ADD and SUB: each operand's ratio to the output's scale, in float32, becomes
 X2. MUL: the product times a float32 ratio, half to even; then the zero point and the limits.
 X3. LEAKY_RELU and QUANTIZE of codes: ratios as integers by 2**8, one right shift by 8, ties up.
 X4. Ratios outside what XNNPACK's kernels are made for are refused.
+X5. QUANTIZE from one 8-bit type to another is left to the optimized kernel, which rounds by place; with
+    equal scales nothing is rounded.
 
 References
 ----------
@@ -123,11 +125,14 @@ def leaky_relu(
 
 
 def requantize(op: Lowering, x: TensorView, y: TensorView) -> Requantization:
-    """Rule X3, of a code less its zero point."""
+    """Rule X3, of a code less its zero point; X5."""
+    if x.dtype != y.dtype and x.scale == y.scale:
+        steps = (Add(values=y.zero_point), Clamp(lo=y.format.min, hi=y.format.max))
+        return Requantization(steps, y.format)
     op.require(
         x.dtype == y.dtype,
-        f"{x.dtype} to {y.dtype} must be left to another dialect: the optimized kernel's rounding depends on"
-        " where an element lies in memory. [X4]",
+        f"{x.dtype} to {y.dtype} of another scale must be left to another dialect: the optimized kernel's"
+        " rounding depends on where an element lies in memory. [X5]",
     )
     with np.errstate(over="ignore", under="ignore"):
         ratio = np.float32(x.scale / y.scale)

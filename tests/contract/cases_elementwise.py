@@ -49,7 +49,9 @@ def door(draw: st.DrawFn) -> tuple[tuple[int, ...], dict[str, Any]]:
     axis = draw(st.none() | st.integers(0, len(shape) - 1)) if shape else None
     size = shape[axis] if axis is not None and draw(st.booleans()) else 1
     width = draw(st.sampled_from([32, 64]))
-    scales = st.sampled_from([0.5, 1.0, 0.1, 1 / 256, 3.0]) | st.floats(2.0**-40, 2.0**20, width=width)
+    scales = st.sampled_from([0.5, 1.0, 0.1, 1 / 256, 3.0, 0.013, 0.7]) | st.floats(
+        2.0**-40, 2.0**20, width=width
+    )
     scale = np.array(draw(st.lists(scales, min_size=size, max_size=size)), dtype=f"float{width}")
     points = st.integers(-130, 256) | st.integers(-(2**33) + 1, 2**33 - 1)
     points = draw(st.lists(points, min_size=size, max_size=size))
@@ -66,7 +68,7 @@ def quantizes(draw: st.DrawFn) -> Case:
     width = 8 * dtype.itemsize
     least = float(np.min(fields["scale"]))
     ties = st.integers(-300, 300).map(lambda k: float(dtype.type((k + 0.5) * least)))
-    reals = st.floats(width=width, allow_nan=False) | ties
+    reals = st.one_of(ties, ties, st.floats(width=width, allow_nan=False))
     op = ops.Quantize(
         **fields, format=draw(formats(1, 32)), rounding=draw(roundings), reciprocal=draw(st.booleans())
     )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from intsim_converters.tflite import CONVERTER
 
+from intsim.engine import run
 from tests.converters.elementwise_models import broadcast, demand, meanings, operand
 from tests.zoo.tflite_builder import ModelBuilder
 
@@ -70,3 +73,30 @@ def test_xnnpack(op, dtype, data):
 @given(data=st.data())
 def test_tflm(op, dtype, data):
     demand(data.draw(binary(op, dtype)), "tflm", seed=data.draw(seeds))
+
+
+def rounded_ratio() -> tuple[float, float, float]:
+    """Three scales whose ratio in float32 is far, by nearly half a unit, from the exact one."""
+    rng = np.random.default_rng(0)
+    a, b, y = rng.uniform(1e-4, 2e-4, (3, 5000)).astype(np.float32)
+    y = (y * np.float32(2)).astype(np.float32)
+    exact = a.astype(np.float64) * b / y
+    best = int(np.argmax(np.abs((a * b / y).astype(np.float64) - exact) / exact))
+    return float(a[best]), float(b[best]), float(y[best])
+
+
+def test_how_the_ratio_of_a_product_is_formed():
+    """LiteRT forms it in float32, TensorFlow Lite Micro in float64; it shows in one integer of hundreds."""
+    a, b, y = rounded_ratio()
+    rng = np.random.default_rng(1)
+    codes = {key: rng.integers(-32768, 32768, (1, 40000)).astype(np.int16) for key in "ab"}
+    m = ModelBuilder()
+    inputs = [m.input(key, (1, 40000), "int16", scale) for key, scale in (("a", a), ("b", b))]
+    output = m.tensor("y", (1, 40000), "int16", y * 4)
+    m.operator("MUL", inputs, [output], version=2)
+    m.output(output)
+    data = m.build()
+    for dialect in ("litert-ref", "tflm"):
+        demand(data, dialect, runs=[codes])
+    found = [run(CONVERTER.convert(data, dialect), codes).output for dialect in ("litert-ref", "tflm")]
+    assert np.count_nonzero(found[0] != found[1]) > 10

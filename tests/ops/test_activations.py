@@ -209,6 +209,15 @@ def test_softmax_stops_where_the_runtime_does():
         op.reference(np.zeros((1, 512), np.int64))
 
 
+def test_a_float_sum_is_made_in_order():
+    """1 + 2**-25 is 1 in float32, but 256 * 2**-25 + 1 is more."""
+    recipe = FloatSoftmax(np.float32([2.0**-25, 1]), np.float32(2.0**-14), rounding=Rounding.FLOOR)
+    op = Softmax(recipe, INT16)
+    one_first = np.array([[1] + [0] * 256])
+    assert op.reference(one_first)[0].max() == 16384
+    assert op.reference(one_first[:, ::-1])[0].max() == 16383
+
+
 def test_a_register_in_the_rescaling_counts():
     kept = Requantization((ShiftLeft(bits=22, into=Register(INT32, Overflow.SATURATE)),), INT32)
     wide = FixedPointSoftmax(kept, -5000)  # saturates at -32, and so stays inside
