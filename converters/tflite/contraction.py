@@ -179,7 +179,7 @@ def check_bias_scale(op: Lowering, parts: Contraction) -> None:
 
 def requantization(op: Lowering, parts: Contraction, dialect: Dialect, ratio: Array) -> Requantization:
     """The steps from the sum to the output, with its zero point and activation."""
-    lo, hi = activation_limits(op, parts.y)
+    lo, hi = activation_limits(op, parts.y, xnnpack=dialect.name.startswith("f32-"))
     _check_reach(op, parts, dialect, ratio)
     return dialect.requantization(ratio, zero_point=parts.y.zero_point, lo=lo, hi=hi, format=parts.y.format)
 

@@ -25,6 +25,12 @@ def require_kernel(
     )
 
 
+_MOST_AXES = 6  # of XNNPACK's tensors
+
+
 def xnnpack_reads(*views: TensorView) -> bool:
-    """Whether XNNPACK's delegate takes these: 8-bit codes, their one scale written along axis 0."""
-    return all(view.dtype in ("int8", "uint8") and view.quantized_axis == 0 for view in views)
+    """Whether XNNPACK's delegate takes these: 8-bit codes, their one scale along axis 0, 6 axes at most."""
+    return all(
+        view.dtype in ("int8", "uint8") and view.quantized_axis == 0 and view.rank <= _MOST_AXES
+        for view in views
+    )

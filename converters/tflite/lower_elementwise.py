@@ -13,7 +13,9 @@ E4. int16 has zero points 0. With the option pot_scale_int16 and scales that are
     instead shift one operand right, half away, and add in 16 bits, saturated.
 E5. int32 and int64 without scales are computed modulo 2**bits and then limited by the activation.
 E6. MAXIMUM and MINIMUM compare codes, whatever they stand for.
-E7. XNNPACK takes int8 and uint8 ADD, SUB and MUL: see `xnnpack`.
+E7. XNNPACK takes int8 and uint8 ADD, SUB and MUL of at most 6 axes whose scales are written along axis 0:
+    see `xnnpack`; the fused activation by rule L2 of `limits`. What it leaves of ADD and SUB goes by
+    E2; of MUL it is refused, as the optimized kernel's rounding depends on where an element lies.
 E8. The optimized ADD of int16 tensors of one shape takes 16 elements at a time, and shifts each operand once,
     by 15 less its ratio's own shift, before the high product: one rounding where E2 has two. Elements
     that are left over go by E2, so that a size which mixes both rules is refused.
@@ -30,6 +32,7 @@ from typing import Any
 
 import numpy as np
 from intsim_converters.tflite import xnnpack
+from intsim_converters.tflite.kernels import xnnpack_reads
 from intsim_converters.tflite.limits import activation_limits, plain_limits
 from intsim_converters.tflite.lowering import Lowering, lowers
 from intsim_converters.tflite.scales import finite_ratio, log2_scale, ratio_below_one, widest
@@ -68,8 +71,8 @@ def _sum(op: Lowering, kind: Any) -> None:
     a, b, y = _types(op, (*_EIGHT, "int16"))
     if y.dtype in _PLAIN:
         _plain(op, kind)
-    elif op.dialect == "xnnpack" and y.dtype in _EIGHT:
-        lo, hi = activation_limits(op, y)
+    elif op.dialect == "xnnpack" and xnnpack_reads(a, b, y):
+        lo, hi = activation_limits(op, y, xnnpack=True)
         xnnpack.lower_sum(op, kind, a, b, y, (lo, hi))
     elif y.dtype == "int16" and (shifts := _powers_of_two(op, a, b, y)) is not None:
         _shifted_sum(op, kind, shifts)
@@ -156,14 +159,20 @@ def lower_mul(op: Lowering) -> None:
     if y.dtype in _PLAIN:
         _plain(op, Mul)
         return
-    lo, hi = activation_limits(op, y)
+    taken = op.dialect == "xnnpack" and y.dtype in _EIGHT
+    op.require(
+        not taken or xnnpack_reads(a, b, y),
+        "XNNPACK takes at most 6 axes, and scales written along axis 0; the optimized kernel's rounding"
+        " depends on where an element lies in memory; use another dialect. [E7]",
+    )
+    lo, hi = activation_limits(op, y, xnnpack=taken)
     op.require(y.scale > 0, "output's scale must be positive")
     form = ratio_float64 if op.dialect == "tflm" else ratio_float32
     with np.errstate(over="ignore", under="ignore"):
         ratio = form([a.scale, b.scale], y.scale)
     finite_ratio(op, ratio[0], widest(a) * widest(b))
-    dialect = xnnpack.MULTIPLY if op.dialect == "xnnpack" and y.dtype in _EIGHT else op.fixed_point
-    if dialect is xnnpack.MULTIPLY:
+    dialect = xnnpack.MULTIPLY if taken else op.fixed_point
+    if taken:
         xnnpack.check_product(op, float(ratio[0]))
     names = [
         centred(op, view, name, side)
