@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,13 +12,16 @@ from intsim.arithmetic.overflow import Overflow
 from intsim.formats import IntFormat
 from intsim.record import Array
 
+if TYPE_CHECKING:
+    from intsim.arithmetic.register_ranges import RegisterRange
+
 
 @dataclass(frozen=True)
 class Interval:
     """All integers from `lo` to `hi`, both included.
 
-    `lo` and `hi` are Python ints, or 1-D object arrays of Python ints: one per index of the tensor's
-    last axis (its channels).
+    `lo` and `hi` are Python ints; or 1-D object arrays of Python ints, one per index of the tensor's last
+    axis (its channels); or arrays of a sample's shape, one per element.
     """
 
     lo: Any
@@ -40,12 +43,34 @@ class Interval:
     @property
     def min(self) -> int:
         """The smallest integer over all channels."""
-        return int(min(self.lo)) if isinstance(self.lo, np.ndarray) else int(self.lo)
+        return int(self.lo.min()) if isinstance(self.lo, np.ndarray) else int(self.lo)
 
     @property
     def max(self) -> int:
         """The largest integer over all channels."""
-        return int(max(self.hi)) if isinstance(self.hi, np.ndarray) else int(self.hi)
+        return int(self.hi.max()) if isinstance(self.hi, np.ndarray) else int(self.hi)
+
+    @property
+    def rank(self) -> int:
+        """0: one interval for all elements; 1: one per channel; more: one per element."""
+        return max(np.ndim(self.lo), np.ndim(self.hi))
+
+    def rows(self) -> Iterator[Interval]:
+        """The intervals of the last axis, for every index of the axes before it."""
+        if self.rank < 2:
+            yield self
+            return
+        lo, hi = np.broadcast_arrays(self.lo, self.hi)
+        for index in np.ndindex(lo.shape[:-1]):
+            yield Interval(lo[index], hi[index])
+
+    def by_channel(self) -> Interval:
+        """One interval per channel, where there is one per element."""
+        if self.rank < 2:
+            return self
+        lo, hi = np.broadcast_arrays(self.lo, self.hi)
+        leading = tuple(range(lo.ndim - 1))
+        return Interval.of_arrays(lo.min(axis=leading), hi.max(axis=leading))
 
     def hull(self) -> Interval:
         """One interval for all channels."""
@@ -69,7 +94,7 @@ class Interval:
 
     @classmethod
     def of_arrays(cls, lo: Array, hi: Array) -> Interval:
-        """From 0-d or 1-D arrays of integers of any dtype."""
+        """From arrays of integers of any dtype."""
         if np.ndim(lo) == 0 and np.ndim(hi) == 0:
             return cls(int(lo), int(hi))
         return cls(np.asarray(lo).astype(object), np.asarray(hi).astype(object))
@@ -99,12 +124,14 @@ class Bounds:
         values, the outputs too. Where it fits int64, the reference runs on int64.
     reach : for ops that accumulate, every partial sum in any order, tile or tree, before any register
     final : for ops that accumulate, the exact final sum before the register
+    registers : for ops that accumulate, what each of their registers can meet, outermost first
     """
 
     outputs: tuple[Interval, ...]
     partial: Interval
     reach: Interval | None = None
     final: Interval | None = None
+    registers: tuple[RegisterRange, ...] = ()
 
 
 def _least(a: Any, b: Any) -> Any:

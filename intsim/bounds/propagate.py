@@ -2,10 +2,13 @@
 
 Rules
 -----
-B1. An input's range is its format's, or the narrower one that is given.
+B1. An input's range is its format's, or the narrower one that is given: one, one per channel (the last
+    axis), or one per element.
 B2. A node's bounds follow from its inputs' ranges by its op's own `bounds`; nodes are taken as
     independent, so a range may be wider than what is reached, never narrower.
 B3. A real tensor, which stands only at a door, has no range; its op is given [0, 0] and looks away.
+B4. Ranges per element stay so through movements, sums and dense layers; an op that does not take them is
+    given the hull per channel.
 """
 
 from __future__ import annotations
@@ -39,8 +42,8 @@ def network_bounds(network: Network, ranges: Mapping[str, Interval] | None = Non
     Parameters
     ----------
     network : Network
-    ranges : input name -> Interval, per tensor or per channel, inside the input's format; inputs left
-        out take their format's whole range
+    ranges : input name -> Interval, per tensor, per channel or per element, inside the input's format;
+        inputs left out take their format's whole range
 
     Raises
     ------
@@ -61,6 +64,8 @@ def network_bounds(network: Network, ranges: Mapping[str, Interval] | None = Non
 
 def _node_bounds(node: Node, specs: list[TensorSpec], tensors: Mapping[str, Interval]) -> Bounds:
     given = [tensors.get(name, Interval(0, 0)) for name in node.inputs]
+    if not node.op.by_element:
+        given = [interval.by_channel() for interval in given]
     try:
         return node.op.bounds(specs, given)
     except (IndexError, OverflowError) as error:
@@ -89,8 +94,11 @@ def _input_ranges(network: Network, ranges: dict[str, Interval]) -> dict[str, In
 
 def _check_range(name: str, spec: TensorSpec, given: Interval) -> list[Finding]:
     channels = max(np.size(given.lo), np.size(given.hi))
-    per_channel = np.ndim(given.lo) == 1 or np.ndim(given.hi) == 1
-    if per_channel and (not spec.shape or spec.shape[-1] != channels):
+    for end in (given.lo, given.hi):
+        if np.ndim(end) > 1 and np.shape(end) != spec.shape:
+            what = f"range must be of the sample's shape {spec.shape}, not {np.shape(end)}. [B1]"
+            return [Finding(name, what)]
+    if given.rank == 1 and (not spec.shape or spec.shape[-1] != channels):
         return [Finding(name, f"range must have one value per channel of {spec.shape}, not {channels}. [B1]")]
     if np.any(np.asarray(given.lo) > np.asarray(given.hi)):
         return [Finding(name, f"range must not be empty, not {given}. [B1]")]

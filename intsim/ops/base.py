@@ -33,11 +33,13 @@ class Op(Record):
     name : the op's name in files and commands
     version : raised when a rule changes an integer; released integers never change
     arity : the fewest and the most inputs; None: any number
+    by_element : whether `bounds` takes ranges per element; else it is given them per channel at most
     """
 
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
+    by_element: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         cls.kind = cls.name

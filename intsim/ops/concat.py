@@ -26,6 +26,7 @@ class Concat(Op):
     """Inputs joined along an axis."""
 
     name: ClassVar[str] = "concat"
+    by_element: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (1, None)
 
     axis: int = field("of a sample, along which the inputs follow one another")

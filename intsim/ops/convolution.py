@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
-from intsim.arithmetic import Events, Interval
+from intsim.arithmetic import Bounds, Events, Interval
 from intsim.ops.base import kind_of
-from intsim.ops.dot import sum_of_products
+from intsim.ops.dot import dot_bounds, join_bounds, sum_of_products
 from intsim.ops.weights import per_channel
+from intsim.ops.windows import Taps
 from intsim.record import Array
 
 
@@ -47,19 +50,67 @@ def grouped_sums(op: Any, weight: Array, groups: int, taps: Array, events: Event
     return sums.reshape(batch, rows, columns, channels)
 
 
-def tap_range(weight: Array, groups: int, x: Interval) -> Interval:
-    """The range of the input element that each tap of each output channel meets.
+def grouped_bounds(op: Any, weight: Array, groups: int, x: Interval, live: Sequence[Taps]) -> Bounds:
+    """Exact bounds over all output positions.
 
     Parameters
     ----------
-    weight : (K, KH, KW, C / groups)
-    x : the input's range, one or one per channel
-
-    Returns
-    -------
-    Ends of shape (K, KH * KW * C / groups), or plain ints where `x` has one range for all channels.
+    op : has `seen` (its windows), input_zero_point, weight_zero_point, bias and accumulator
+    weight, groups : as for `grouped_sums`
+    x : the input's range: one, one per channel, or one per element
+    live : along h and along w, the sets of taps that meet an input at some output position
     """
-    if not isinstance(x.lo, np.ndarray) and not isinstance(x.hi, np.ndarray):
+    channels, height, width, depth = weight.shape
+    zeros, bias = (np.broadcast_to(values, (channels,)) for values in (op.weight_zero_point, op.bias))
+    found = {}
+    for taps in _tap_ranges(op, weight, groups, x, live):
+        key = (np.asarray(taps.lo).tobytes(), np.asarray(taps.hi).tobytes())
+        if key not in found:  # positions that see the same ranges have the same sums
+            rest = op.input_zero_point, zeros, bias, op.accumulator, (height, width, depth)
+            found[key] = dot_bounds(weight.reshape(channels, -1), taps, *rest)
+    return join_bounds(list(found.values()))
+
+
+def _tap_ranges(op: Any, weight: Array, groups: int, x: Interval, live: Sequence[Taps]) -> Iterator[Interval]:
+    """The ranges of the taps (K, taps), for every kind of output position."""
+    if x.rank > 1:
+        yield from _element_ranges(op, weight, groups, x)
+        return
+    by_channel = _spread(x, weight, groups)
+    zx = op.input_zero_point
+    rows, columns = live
+    if zx >= np.max(x.lo) and zx <= np.min(x.hi):  # then a tap that meets no input is one of those that do
+        rows, columns = _largest(rows), _largest(columns)
+    for pair in product(rows, columns):
+        outside = np.ones(weight.shape, bool)
+        outside[np.ix_(range(weight.shape[0]), *pair)] = False
+        if not outside.any():
+            yield by_channel
+            continue
+        gone = outside.reshape(weight.shape[0], -1)
+        yield Interval(np.where(gone, zx, by_channel.lo), np.where(gone, zx, by_channel.hi))
+
+
+def _largest(sets: Taps) -> Taps:
+    """The sets that are not inside another."""
+    return [some for some in sets if not any(set(some) < set(other) for other in sets)]
+
+
+def _element_ranges(op: Any, weight: Array, groups: int, x: Interval) -> Iterator[Interval]:
+    """One range per tap for every output position, each tap looking at its own element."""
+    channels, height, width, depth = weight.shape
+    low, high = (np.asarray(op.seen(np.asarray(end)[None])[0]) for end in (x.lo, x.hi))
+    for row, column in np.ndindex(low.shape[:2]):
+        ends = []
+        for seen in (low, high):
+            taps = seen[row, column].reshape(groups, depth, height, width).transpose(0, 2, 3, 1)
+            ends.append(taps.reshape(groups, -1).repeat(channels // groups, axis=0))
+        yield Interval(*ends)
+
+
+def _spread(x: Interval, weight: Array, groups: int) -> Interval:
+    """The range of the input channel that each tap meets: ints, or ends of shape (K, taps)."""
+    if x.rank == 0:
         return x
     channels, *_, depth = weight.shape
 

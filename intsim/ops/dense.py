@@ -19,7 +19,7 @@ import numpy as np
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
 from intsim.formats import IntFormat, TensorSpec
 from intsim.ops.base import Op, integer_input, kind_of
-from intsim.ops.dot import dot_bounds, sum_of_products
+from intsim.ops.dot import dot_bounds, join_bounds, sum_of_products
 from intsim.ops.weights import check_order, check_weights, per_channel
 from intsim.record import Array, CodeArray, IntArray, field
 
@@ -29,6 +29,7 @@ class Dense(Op):
     """Product of activations with a stored matrix."""
 
     name: ClassVar[str] = "dense"
+    by_element: ClassVar[bool] = True
 
     weight: CodeArray = field("codes, shape (K, C)")
     weight_format: IntFormat = field("format of the weights", default=IntFormat(8))
@@ -68,12 +69,7 @@ class Dense(Op):
         return (sums,)
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
-        channels = self.weight.shape[0]
-        return dot_bounds(
-            self.weight,
-            inputs[0],
-            self.input_zero_point,
-            np.broadcast_to(self.weight_zero_point, (channels,)),
-            np.broadcast_to(self.bias, (channels,)),
-            self.accumulator,
-        )
+        channels, depth = self.weight.shape
+        zeros, bias = (np.broadcast_to(values, (channels,)) for values in (self.weight_zero_point, self.bias))
+        rest = self.input_zero_point, zeros, bias, self.accumulator, (1, 1, depth)
+        return join_bounds([dot_bounds(self.weight, row, *rest) for row in inputs[0].rows()])

@@ -24,6 +24,7 @@ class DepthToSpace(Op):
     """Channels into blocks of places."""
 
     name: ClassVar[str] = "depth_to_space"
+    by_element: ClassVar[bool] = True
 
     block: int = field("side of a block")
 

@@ -20,10 +20,9 @@ import numpy as np
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
 from intsim.formats import IntFormat, TensorSpec
 from intsim.ops.base import Op, integer_input
-from intsim.ops.convolution import grouped_sums, tap_range
-from intsim.ops.dot import dot_bounds
+from intsim.ops.convolution import grouped_bounds, grouped_sums
 from intsim.ops.weights import check_order, check_weights
-from intsim.ops.windows import check_window, output_size, windows
+from intsim.ops.windows import check_window, live_taps, output_size, windows
 from intsim.record import Array, CodeArray, IntArray, field
 
 
@@ -32,6 +31,7 @@ class DepthwiseConv2d(Op):
     """Convolution of N H W C activations, channel by channel."""
 
     name: ClassVar[str] = "depthwise_conv2d"
+    by_element: ClassVar[bool] = True
 
     weight: CodeArray = field("codes, shape (C, M, KH, KW): M filters for each input channel")
     weight_format: IntFormat = field("format of the weights", default=IntFormat(8))
@@ -70,19 +70,14 @@ class DepthwiseConv2d(Op):
 
     def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:
         (x,) = inputs
-        depth, _, height, width = self.weight.shape
-        taps = windows(x, (height, width), self.stride, self.dilation, self.padding, self.input_zero_point)
-        return (grouped_sums(self, self.filters, depth, taps, events),)
+        return (grouped_sums(self, self.filters, self.weight.shape[0], self.seen(x), events),)
+
+    def seen(self, x: Array) -> Array:
+        """What each output position looks at: (N, OH, OW, C, KH, KW), as `windows` gives it."""
+        height, width = self.weight.shape[2:]
+        return windows(x, (height, width), self.stride, self.dilation, self.padding, self.input_zero_point)
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
-        filters = self.filters
-        channels = filters.shape[0]
-        return dot_bounds(
-            filters.reshape(channels, -1),
-            tap_range(filters, self.weight.shape[0], inputs[0]),
-            self.input_zero_point,
-            np.broadcast_to(self.weight_zero_point, (channels,)),
-            np.broadcast_to(self.bias, (channels,)),
-            self.accumulator,
-            skippable=any(map(any, self.padding)),
-        )
+        size, kernel = specs[0].shape[:2], self.weight.shape[2:]
+        live = live_taps(size, kernel, self.stride, self.dilation, self.padding)  # type: ignore[arg-type]
+        return grouped_bounds(self, self.filters, self.weight.shape[0], inputs[0], live)

@@ -10,11 +10,13 @@ S3. Where and when zero points and bias enter, in which order and through which 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from intsim.arithmetic import Accumulator, BiasPlace, Bounds, Events, Interval, ZeroPointPlace, accumulate
+from intsim.arithmetic.register_ranges import TermRanges, joined, register_ranges
 from intsim.record import Array
 
 
@@ -77,6 +79,43 @@ def _correction(x: Array, w: Array, input_zero_point: int, weight_zero_point: An
     )
 
 
+def dot_terms(
+    w: Array,
+    x: Interval,
+    input_zero_point: int,
+    weight_zero_point: Array,
+    bias: Array,
+    accumulator: Accumulator,
+    sizes: tuple[int, int, int],
+) -> TermRanges:
+    """What the terms of sums with known weights can be, in the order in which they enter.
+
+    Parameters
+    ----------
+    w : integer weights, one row of taps per channel, places as h, w, c with c fastest
+    x : range of every tap; ends are ints, or arrays that broadcast to `w`
+    input_zero_point, weight_zero_point, bias : one weight_zero_point and bias per channel
+    accumulator : Accumulator
+    sizes : of the reduction axes h, w, c
+    """
+    lo, hi = np.asarray(x.lo, dtype=object), np.asarray(x.hi, dtype=object)
+    zx, zw, bias = input_zero_point, np.asarray(weight_zero_point), np.asarray(bias)
+    kind = _roomy(w, lo, hi, zx, zw, bias, accumulator)
+    order = accumulator.permutation(sizes)
+    w, zw, bias = w.astype(kind), zw.astype(kind), bias.astype(kind)
+    lo, hi = (np.broadcast_to(end.astype(kind), w.shape) for end in (lo, hi))
+    if not np.array_equal(order, np.arange(order.size)):
+        w, lo, hi = w[:, order], lo[:, order], hi[:, order]
+    centred = w - zw[:, None]
+    if accumulator.zero_point is ZeroPointPlace.SUBTRACT:
+        return TermRanges(_ends(centred, lo - zx, hi - zx), bias)
+    correction = w.shape[1] * zx * zw - zx * w.sum(axis=1)
+    if not zw.any():
+        return TermRanges(_ends(w, lo, hi), bias, correction)
+    swing, whole = _ends(-zw[:, None], lo, hi), _ends(centred, lo, hi)
+    return TermRanges(_ends(w, lo, hi), bias, correction, swing, whole)
+
+
 def dot_bounds(
     w: Array,
     x: Interval,
@@ -84,52 +123,67 @@ def dot_bounds(
     weight_zero_point: Array,
     bias: Array,
     accumulator: Accumulator,
-    skippable: bool = False,
+    sizes: tuple[int, int, int],
 ) -> Bounds:
-    """Exact bounds of sums whose weights are known.
-
-    Parameters
-    ----------
-    w : integer weights, one row of taps per channel
-    x : range of every tap; ends are ints, or arrays that broadcast to `w`
-    input_zero_point, weight_zero_point, bias : one weight_zero_point and bias per channel
-    skippable : some sums may lack some taps (rule S2), so a tap may also hold zx
+    """Exact bounds of sums whose weights are known; the parameters are those of `dot_terms`.
 
     Notes
     -----
     A tap's term lies between its products with the ends of `x`; sums of those ends are attained by the
-    input that takes the matching end at every tap. `partial` covers every order, tile and tree: any
+    input that takes the matching end at every tap. `reach` covers every order, tile and tree: any
     subset of the terms, with start value and corrections in or out.
     """
-    lo, hi = np.asarray(x.lo, dtype=object), np.asarray(x.hi, dtype=object)
-    if skippable:
-        lo = np.asarray(np.minimum(lo, input_zero_point), dtype=object)
-        hi = np.asarray(np.maximum(hi, input_zero_point), dtype=object)
-    zw, bias = np.asarray(weight_zero_point), np.asarray(bias)
-    kind = _roomy(w, lo, hi, input_zero_point, zw, bias)
-    w, zw, bias = w.astype(kind), zw.astype(kind), bias.astype(kind)
-    lo, hi = (np.broadcast_to(end.astype(kind), w.shape) for end in (lo, hi))
-    down, up = _ends(w - zw[:, None], lo - input_zero_point, hi - input_zero_point)
-    final = Interval.of_arrays(down.sum(axis=1) + bias, up.sum(axis=1) + bias)
-    extra = [np.zeros_like(bias), bias]
-    met = [lo, hi, lo - input_zero_point, hi - input_zero_point, w, w - zw[:, None], bias]
+    terms = dot_terms(w, x, input_zero_point, weight_zero_point, bias, accumulator, sizes)
+    met = _operands(w, x, input_zero_point, np.asarray(weight_zero_point))
     if accumulator.zero_point is not ZeroPointPlace.SUBTRACT:
-        down, up = _ends(w, lo, hi)
-        sums = lo.sum(axis=1), hi.sum(axis=1)
-        parts = w.shape[1] * input_zero_point * zw, input_zero_point * w.sum(axis=1)
-        swing = _ends(zw, *sums)
-        for end in swing:
-            extra += [parts[0] - parts[1] - end, parts[0] - parts[1] - end + bias]
-        met += [np.minimum(lo, 0).sum(axis=1), np.maximum(hi, 0).sum(axis=1), *parts, *swing, w.sum(axis=1)]
-        met += [parts[0] - end for end in swing]
-    reach = Interval.of_arrays(
-        np.minimum(down, 0).sum(axis=1) + np.minimum.reduce(extra),
-        np.maximum(up, 0).sum(axis=1) + np.maximum.reduce(extra),
+        met += _correction_parts(w, x, input_zero_point, np.asarray(weight_zero_point))
+    return sums_bounds(terms, accumulator, [*met, Interval(int(np.min(bias)), int(np.max(bias)))])
+
+
+def sums_bounds(terms: TermRanges, accumulator: Accumulator, met: Sequence[Interval]) -> Bounds:
+    """Bounds of the sums of some terms.
+
+    Parameters
+    ----------
+    met : what else the reference meets: operands, and what its corrections are made of
+    """
+    registers = register_ranges(terms, accumulator)
+    final, reach = Interval.of_arrays(*terms.final()), Interval.of_arrays(*terms.reach())
+    passed = passing(reach, accumulator, terms.entering[0].shape[1])
+    partial = Interval.join((passed, final.hull(), *(entry.hull() for entry in met)))
+    return Bounds((registers[0].delivered,), partial, reach, final, registers)
+
+
+def join_bounds(found: Sequence[Bounds]) -> Bounds:
+    """Bounds of an op whose output positions are each within one of these."""
+    if len(found) == 1:
+        return found[0]
+    return Bounds(
+        (Interval.join(entry.outputs[0] for entry in found),),
+        Interval.join(entry.partial for entry in found),
+        Interval.join(entry.reach for entry in found if entry.reach is not None),
+        Interval.join(entry.final for entry in found if entry.final is not None),
+        tuple(joined(levels) for levels in zip(*(entry.registers for entry in found), strict=True)),
     )
-    output = accumulated(final, reach, accumulator)
-    on_the_way = Interval(min(int(a.min()) for a in met), max(int(a.max()) for a in met))
-    partial = Interval.join((passing(reach, accumulator, w.shape[1]), final.hull(), on_the_way))
-    return Bounds((output,), partial, reach, final)
+
+
+def _operands(w: Array, x: Interval, zx: int, zw: Array) -> list[Interval]:
+    """The ranges of both operands, as they are and without their zero points."""
+    weights, zeros = Interval(int(w.min()), int(w.max())), Interval(int(zw.min()), int(zw.max()))
+    centred = Interval(weights.min - zeros.max, weights.max - zeros.min)
+    return [x.hull(), _mapped(x, 1, -zx), weights, centred]
+
+
+def _correction_parts(w: Array, x: Interval, zx: int, zw: Array) -> list[Interval]:
+    """Hulls of what `_correction` meets on its way."""
+    taps, zero = w.shape[1], Interval(0, 0)
+    zeros = Interval(int(zw.min()), int(zw.max()))
+    inputs = _mapped(Interval.join((x.hull(), zero)), taps)
+    weights = _mapped(Interval.join((Interval(int(w.min()), int(w.max())), zero)), taps)
+    constant, swing, scaled = _mapped(zeros, taps * zx), _product(zeros, inputs), _mapped(weights, zx)
+    less = Interval(constant.min - swing.max, constant.max - swing.min)
+    whole = Interval(less.min - scaled.max, less.max - scaled.min)
+    return [inputs, weights, constant, swing, scaled, less, whole, Interval(taps * zx, taps * zx)]
 
 
 def product_bounds(
@@ -137,23 +191,29 @@ def product_bounds(
 ) -> Bounds:
     """Exact bounds of sums of `taps` products whose operands are both known by their range only."""
     zx, zy = x_zero_point, y_zero_point
-    centred = _mapped(x, 1, -zx), _mapped(y, 1, -zy)
-    term = _product(*centred)
-    final = _mapped(term, taps)
-    zero = Interval(0, 0)
-    met, extra = [x, y, *centred], zero
-    if accumulator.zero_point is not ZeroPointPlace.SUBTRACT:
-        term = _product(x, y)
-        by_x, by_y = _mapped(x, taps * zy), _mapped(y, taps * zx)
-        rest = _mapped(by_x, -1, taps * zx * zy)
-        correction = Interval(rest.min - by_y.max, rest.max - by_y.min)
-        extra = Interval.join((zero, correction))
-        met += [_mapped(x, taps), _mapped(y, taps), by_x, by_y, rest, _mapped(zero, 1, taps * zx * zy)]
-    every = Interval.join((zero, _mapped(term, taps)))
-    reach = Interval(every.min + extra.min, every.max + extra.max)
-    output = accumulated(final, reach, accumulator)
-    partial = Interval.join((passing(reach, accumulator, taps), final, *met))
-    return Bounds((output,), partial, reach, final)
+    whole = _product(_mapped(x, 1, -zx), _mapped(y, 1, -zy))
+    none = np.zeros(1, dtype=object)
+    met = [x, y, _mapped(x, 1, -zx), _mapped(y, 1, -zy)]
+    if accumulator.zero_point is ZeroPointPlace.SUBTRACT:
+        return sums_bounds(TermRanges(_repeated(whole, taps), none), accumulator, met)
+    by_x, by_y = _mapped(x, -zy), _mapped(y, -zx)
+    swing = Interval(by_x.min + by_y.min, by_x.max + by_y.max)
+    whole = _mapped(whole, 1, -zx * zy)
+    terms = TermRanges(
+        _repeated(_product(x, y), taps),
+        none,
+        none + taps * zx * zy,
+        _repeated(swing, taps),
+        _repeated(whole, taps),
+    )
+    met += [_mapped(entry, taps) for entry in (x, y, by_x, by_y, swing, whole)]
+    met += [_mapped(by_x, taps, taps * zx * zy), _mapped(Interval(0, 0), 1, taps * zx * zy)]
+    return sums_bounds(terms, accumulator, met)
+
+
+def _repeated(term: Interval, taps: int) -> tuple[Array, Array]:
+    """The same range for every term of one channel."""
+    return np.full((1, taps), term.min, dtype=object), np.full((1, taps), term.max, dtype=object)
 
 
 def _mapped(x: Interval, factor: int, offset: int = 0) -> Interval:
@@ -166,15 +226,6 @@ def _product(x: Interval, y: Interval) -> Interval:
     """The range of the product of two independent values."""
     ends = [a * b for a in (x.min, x.max) for b in (y.min, y.max)]
     return Interval(min(ends), max(ends))
-
-
-def accumulated(final: Interval, reach: Interval, accumulator: Accumulator) -> Interval:
-    """What the outermost register can hold, given the exact final sum and every partial sum."""
-    if cannot_overflow(reach, accumulator):
-        return final
-    if is_ring(accumulator):
-        return final.fit(accumulator.format, accumulator.overflow)
-    return Interval.of_format(accumulator.format)
 
 
 def passing(reach: Interval, accumulator: Accumulator, taps: int) -> Interval:
@@ -206,8 +257,12 @@ def _ends(w: Array, lo: Array, hi: Array) -> tuple[Array, Array]:
     return np.minimum(w * lo, w * hi), np.maximum(w * lo, w * hi)
 
 
-def _roomy(w: Array, lo: Array, hi: Array, input_zero_point: int, zw: Array, bias: Array) -> type:
-    """int64 where every sum of `dot_bounds` surely fits it, else object (Python ints)."""
+def _roomy(
+    w: Array, lo: Array, hi: Array, input_zero_point: int, zw: Array, bias: Array, accumulator: Accumulator
+) -> type:
+    """int64 where every sum of `dot_terms`, and every register, surely fits it, else object (Python ints)."""
+    if not all(level.format.max < 2**63 for level in accumulator.levels()):
+        return object
     operand = max(-int(lo.min()), int(hi.max()), 0) + abs(input_zero_point)
     weight = max(-int(w.min()), int(w.max()), 0) + max(-int(zw.min()), int(zw.max()), 0)
     largest = 4 * w.shape[1] * operand * weight + 2 * max(-int(bias.min()), int(bias.max()), 0)

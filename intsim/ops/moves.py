@@ -21,13 +21,18 @@ _INT64 = IntFormat(64)
 
 
 def carried(op: Op, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
-    """Exact bounds, per channel where channels differ: the op's reference, run on the ranges' ends."""
+    """Exact bounds, per channel where channels differ, per element where an input's are.
+
+    The op's reference, run on the ranges' ends.
+    """
     wide = not all(_INT64.holds(spec.integer.min, spec.integer.max) for spec in specs)
     dtype = np.dtype(object if wide else np.int64)
     pairs = list(zip(inputs, specs, strict=True))
     lows = op.reference(*(_spread(interval.lo, spec, dtype) for interval, spec in pairs))
     highs = op.reference(*(_spread(interval.hi, spec, dtype) for interval, spec in pairs))
-    outputs = tuple(_per_channel(low, high) for low, high in zip(lows, highs, strict=True))
+    by_element = any(interval.rank > 1 for interval in inputs)
+    collect = _per_element if by_element else _per_channel
+    outputs = tuple(collect(low, high) for low, high in zip(lows, highs, strict=True))
     return Bounds(outputs, Interval.join(interval.hull() for interval in (*inputs, *outputs)))
 
 
@@ -61,6 +66,10 @@ def require_inside(op: Op, indices: Array, count: int, label: str) -> None:
 def _spread(end: Any, spec: TensorSpec, dtype: np.dtype[Any]) -> Array:
     """One sample that holds an end of its range everywhere."""
     return np.broadcast_to(np.asarray(end, dtype=object).astype(dtype), (1, *spec.shape))
+
+
+def _per_element(low: Array, high: Array) -> Interval:
+    return Interval.of_arrays(low[0], high[0])
 
 
 def _per_channel(low: Array, high: Array) -> Interval:

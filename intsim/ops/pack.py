@@ -26,6 +26,7 @@ class Pack(Op):
     """Inputs stacked along a new axis."""
 
     name: ClassVar[str] = "pack"
+    by_element: ClassVar[bool] = True
     arity: ClassVar[tuple[int, int | None]] = (1, None)
 
     axis: int = field("of the output's sample: the new one")

@@ -41,6 +41,7 @@ class Pad(Op):
     """The input with a border."""
 
     name: ClassVar[str] = "pad"
+    by_element: ClassVar[bool] = True
 
     padding: tuple[tuple[int, int], ...] = field("(before, after) for every axis of a sample")
     value: int = field("what a CONSTANT border holds", default=0)

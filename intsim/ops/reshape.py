@@ -24,6 +24,7 @@ class Reshape(Op):
     """The input's elements, in order, in a shape."""
 
     name: ClassVar[str] = "reshape"
+    by_element: ClassVar[bool] = True
 
     shape: tuple[int, ...] = field("of one sample")
 

@@ -25,6 +25,7 @@ class Slice(Op):
     """Part of the input, one begin, size and stride per axis."""
 
     name: ClassVar[str] = "slice"
+    by_element: ClassVar[bool] = True
 
     begin: tuple[int, ...] = field("the first place read along every axis of a sample")
     size: tuple[int, ...] = field("how many places are read along every axis")

@@ -24,6 +24,7 @@ class SpaceToDepth(Op):
     """Blocks of places into channels."""
 
     name: ClassVar[str] = "space_to_depth"
+    by_element: ClassVar[bool] = True
 
     block: int = field("side of a block")
 

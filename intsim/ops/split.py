@@ -26,6 +26,7 @@ class Split(Op):
     """One input in consecutive parts; one output per part."""
 
     name: ClassVar[str] = "split"
+    by_element: ClassVar[bool] = True
 
     axis: int = field("of a sample, along which the input is cut")
     sizes: tuple[int, ...] = field("of the outputs along `axis`, in order")

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
 
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval, accumulate
+from intsim.arithmetic.register_ranges import TermRanges
 from intsim.formats import TensorSpec
-from intsim.ops.dot import accumulated, passing
+from intsim.ops.dot import join_bounds, sums_bounds
 from intsim.ops.reductions import Reduction
 from intsim.ops.weights import check_order
 from intsim.record import Array, field
@@ -28,6 +31,7 @@ class Sum(Reduction):
     """Sum along axes."""
 
     name: ClassVar[str] = "sum"
+    by_element: ClassVar[bool] = True
 
     accumulator: Accumulator = field("how each sum is made", default=Accumulator())
 
@@ -57,10 +61,18 @@ class Sum(Reduction):
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         x, shape = inputs[0], specs[0].shape
-        some = Interval.join((x, Interval(0, 0)))
-        final = Interval(self.total(shape, x.lo), self.total(shape, x.hi))
-        reach = Interval(self.total(shape, some.lo), self.total(shape, some.hi))
-        output = accumulated(final, reach, self.accumulator)
-        passed = passing(reach, self.accumulator, self.count(shape))
-        partial = Interval.join((passed, final.hull(), x.hull()))
-        return Bounds((output,), partial, reach, final)
+        low, high = (self._by_position(end, shape) for end in (x.lo, x.hi))
+        positions = low.shape[0] if x.rank > 1 else 1  # else all positions have the same ranges
+        order = self.accumulator.permutation(self._sizes(shape))
+        none = np.zeros(low.shape[1], dtype=object)
+        found = []
+        for position in range(positions):
+            terms = TermRanges((low[position][:, order], high[position][:, order]), none)
+            found.append(sums_bounds(terms, self.accumulator, [x]))
+        return join_bounds(found)
+
+    def _by_position(self, end: Any, shape: tuple[int, ...]) -> Array:
+        """One end of every term's range: (positions, channels, terms)."""
+        terms = self.along(np.broadcast_to(np.asarray(end, dtype=object), (1, *shape)))
+        kept = len(shape) - 1 not in self.axes
+        return np.asarray(terms.reshape(-1, shape[-1] if kept else 1, terms.shape[-1]))

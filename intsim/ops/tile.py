@@ -25,6 +25,7 @@ class Tile(Op):
     """The input, repeated."""
 
     name: ClassVar[str] = "tile"
+    by_element: ClassVar[bool] = True
 
     multiples: tuple[int, ...] = field("how often the input stands along every axis of a sample")
 

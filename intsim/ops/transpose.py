@@ -24,6 +24,7 @@ class Transpose(Op):
     """The input with its axes reordered."""
 
     name: ClassVar[str] = "transpose"
+    by_element: ClassVar[bool] = True
 
     permutation: tuple[int, ...] = field("the input axis that each output axis is, from 0")
 

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -24,8 +23,7 @@ import numpy as np
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
 from intsim.formats import IntFormat, TensorSpec
 from intsim.ops.base import Op, integer_input
-from intsim.ops.convolution import grouped_sums, tap_range
-from intsim.ops.dot import dot_bounds
+from intsim.ops.convolution import grouped_bounds, grouped_sums
 from intsim.ops.weights import check_order, check_weights
 from intsim.ops.windows import windows
 from intsim.record import Array, CodeArray, IntArray, field
@@ -36,6 +34,7 @@ class TransposeConv2d(Op):
     """Transposed convolution of N H W C activations with K H W C weights."""
 
     name: ClassVar[str] = "transpose_conv2d"
+    by_element: ClassVar[bool] = True
 
     weight: CodeArray = field("codes, shape (K, KH, KW, C / groups)")
     output_size: tuple[int, int] = field("height and width of the output")
@@ -72,12 +71,14 @@ class TransposeConv2d(Op):
 
     def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:
         (x,) = inputs
+        return (grouped_sums(self, self.weight, self.groups, self.seen(x), events),)
+
+    def seen(self, x: Array) -> Array:
+        """What each output position looks at: (N, OH, OW, C, KH, KW), as `windows` gives it."""
         height, width = self.weight.shape[1:3]
-        spread = self.spread(x)
         # a correlation that meets the taps from the last to the first
-        taps = windows(spread, (height, width), (1, 1), self.dilation, ((0, 0), (0, 0)), 0)
-        taps = taps[..., ::-1, ::-1]
-        return (grouped_sums(self, self.weight, self.groups, taps, events),)
+        taps = windows(self.spread(x), (height, width), (1, 1), self.dilation, ((0, 0), (0, 0)), 0)
+        return taps[..., ::-1, ::-1]
 
     def spread(self, x: Array) -> Array:
         """The input with zx between its elements and around them, one row for each place a tap looks at."""
@@ -95,36 +96,8 @@ class TransposeConv2d(Op):
         return spread
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
-        channels = self.weight.shape[0]
-        size = specs[0].shape[:2]
-        ranges = tap_range(self.weight, self.groups, inputs[0])
-        found = []
-        for rows, columns in product(*(self._live_taps(axis, size[axis]) for axis in range(2))):
-            live = np.zeros(self.weight.shape, bool)
-            live[np.ix_(range(channels), rows, columns)] = True
-            live = live.reshape(channels, -1)
-            seen = Interval(
-                np.where(live, ranges.lo, self.input_zero_point),
-                np.where(live, ranges.hi, self.input_zero_point),
-            )
-            found.append(self._bounds_of(seen))
-        return Bounds(
-            (Interval.join(entry.outputs[0] for entry in found),),
-            Interval.join(entry.partial for entry in found),
-            Interval.join(entry.reach for entry in found if entry.reach is not None),
-            Interval.join(entry.final for entry in found if entry.final is not None),
-        )
-
-    def _bounds_of(self, taps: Interval) -> Bounds:
-        channels = self.weight.shape[0]
-        return dot_bounds(
-            self.weight.reshape(channels, -1),
-            taps,
-            self.input_zero_point,
-            np.broadcast_to(self.weight_zero_point, (channels,)),
-            np.broadcast_to(self.bias, (channels,)),
-            self.accumulator,
-        )
+        live = [self._live_taps(axis, specs[0].shape[axis]) for axis in range(2)]
+        return grouped_bounds(self, self.weight, self.groups, inputs[0], live)
 
     def _live_taps(self, axis: int, size: int) -> list[tuple[int, ...]]:
         """The different sets of taps that meet an input somewhere along an axis."""

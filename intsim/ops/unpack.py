@@ -25,6 +25,7 @@ class Unpack(Op):
     """The input taken apart along an axis; one output per place."""
 
     name: ClassVar[str] = "unpack"
+    by_element: ClassVar[bool] = True
 
     axis: int = field("of a sample, along which the input is taken apart")
 

@@ -20,6 +20,8 @@ from intsim.record import Array
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
+Taps = list[tuple[int, ...]]
+"""Sets of taps along one axis."""
 
 
 def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Padding:
@@ -89,6 +91,18 @@ def _taps_along(
     lowest = np.maximum(-(first // dilation[axis]), 0)
     highest = np.minimum((size[axis] - 1 - first) // dilation[axis], kernel[axis] - 1)
     return np.asarray(np.maximum(highest - lowest + 1, 0))
+
+
+def live_taps(size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> list[Taps]:
+    """Per axis, the different sets of taps that are inside the image at some output position."""
+    sets: list[Taps] = []
+    outputs = output_size(size, kernel, stride, dilation, padding)
+    for axis in range(2):
+        first = np.arange(outputs[axis])[:, None] * stride[axis] - padding[axis][0]
+        places = first + np.arange(kernel[axis]) * dilation[axis]
+        inside = np.unique((places >= 0) & (places < size[axis]), axis=0)
+        sets.append([tuple(np.flatnonzero(row).tolist()) for row in inside])
+    return sets
 
 
 def windows(x: Array, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding, fill: Any) -> Array:
