@@ -1,7 +1,8 @@
-"""`finish`: a block of int32 sums through an epilogue (rules G1 to G5) into rows of the output.
+"""`finish`: a block of int32 sums through an epilogue (rules G1 to G8) into rows of the output.
 
 Sixteen channels at a time, written as vector instructions of LLVM: what they compute does not depend on
-the processor, only how many of them it takes. No float operation may be fused or reordered.
+the processor, only how many of them it takes. Float operations are fused where a rule says so and nowhere
+else, and none is reordered.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from numba.core import cgutils as untyped
 from numba.extending import intrinsic
 
 from intsim.kernels.epilogue import (
-    ABOVE,
     BELOW,
     DOUBLE,
     FACTOR,
@@ -25,6 +25,8 @@ from intsim.kernels.epilogue import (
     MORE_BELOW,
     MORE_BITS,
     MULTIPLIER,
+    OFFSET,
+    SIGNED,
     SINGLE,
 )
 from intsim.kernels.jit import compiled
@@ -32,11 +34,8 @@ from intsim.kernels.jit import compiled
 cgutils: Any = untyped
 _I8, _I32, _I64 = (ir.IntType(bits) for bits in (8, 32, 64))
 _FIRST = ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-_FLOATS: dict[ir.Type, tuple[int, ir.Type, float]] = {
-    ir.FloatType(): (32, _I32, 1.5 * 2**23),
-    ir.DoubleType(): (64, _I64, 1.5 * 2**52),
-}
-"""Bits, the integer of that width, and what moves a value's ones to the last place."""
+_MAGIC = {32: 1.5 * 2**23, 64: 1.5 * 2**52}
+"""What moves a value's ones to the last place of float32 and float64."""
 
 
 @compiled
@@ -53,20 +52,21 @@ def finish(sums: Any, rows: int, epilogue: Any, out: Any, top: int, first: int) 
     top : the first row of `out`
     first : the column of `out` that takes channel 0
     """
-    channels, kind = epilogue.channels, epilogue.kind
+    channels = epilogue.channels
     if epilogue.width < 32:
         wrap(sums, rows, epilogue)
-    for i in range(rows):
-        for c in range(0, channels, LANES):
-            count = channels - c
-            if kind == SINGLE:
-                single_block(sums, i, c, epilogue, out, top + i, first + c, count)
-            elif kind == DOUBLE:
-                double_block(sums, i, c, epilogue, out, top + i, first + c, count)
-            elif kind == FIXED:
-                fixed_block(sums, i, c, epilogue, out, top + i, first + c, count)
-            else:
-                store_block(sums, i, c, epilogue, out, top + i, first + c, count)
+    for c in range(0, channels, LANES):
+        kind, place, count = epilogue.kinds[c // LANES], first + c, channels - c
+        if kind == SINGLE:
+            single_rows(sums, rows, c, epilogue, out, top, place, count)
+        elif kind == SIGNED:
+            signed_rows(sums, rows, c, epilogue, out, top, place, count)
+        elif kind == DOUBLE:
+            double_rows(sums, rows, c, epilogue, out, top, place, count)
+        elif kind == FIXED:
+            fixed_rows(sums, rows, c, epilogue, out, top, place, count)
+        else:
+            store_rows(sums, rows, c, epilogue, out, top, place, count)
     if epilogue.table.size:
         look_up(epilogue, out[top : top + rows, first : first + channels])
 
@@ -85,7 +85,7 @@ def wrap(sums: Any, rows: int, epilogue: Any) -> None:
 
 @compiled
 def look_up(epilogue: Any, codes: Any) -> None:
-    """Rule G5, in place."""
+    """Rule G8, in place."""
     keep, table, first = codes.dtype.type, epilogue.table, epilogue.first
     for i in range(codes.shape[0]):
         for c in range(codes.shape[1]):
@@ -93,167 +93,206 @@ def look_up(epilogue: Any, codes: Any) -> None:
 
 
 class _Lanes:
-    """Sixteen channels of one row, as an intrinsic is asked for them."""
+    """One block of sixteen channels, as an intrinsic is asked for it."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
         self.context, self.builder = context, builder
-        self.types, self.values = signature.args, values
-        self.column = values[2]
+        self.sums, self.rows, self.column, self.epilogue, self.out, self.top, self.place, self.count = values
+        self.sums_type, self.epilogue_type, self.out_type = (signature.args[i] for i in (0, 3, 4))
 
     def scalar(self, name: str) -> Any:
         """A field of the epilogue, as int64."""
-        return self.builder.extract_value(self.values[3], self.types[3].fields.index(name))
+        return self.builder.extract_value(self.epilogue, self.epilogue_type.fields.index(name))
 
     def splat(self, value: Any, kind: ir.Type) -> Any:
         """One number in every lane."""
-        vector = ir.VectorType(kind, LANES)
-        undefined = ir.Constant(vector, ir.Undefined)
+        undefined = ir.Constant(ir.VectorType(kind, LANES), ir.Undefined)
         one = self.builder.insert_element(undefined, value, _I32(0))
-        return self.builder.shuffle_vector(
-            one, undefined, ir.Constant(ir.VectorType(_I32, LANES), [0] * LANES)
-        )
+        return self.builder.shuffle_vector(one, undefined, _FIRST)
 
     def constant(self, name: str, kind: ir.Type = _I32) -> Any:
         """A field of the epilogue in every lane of integers."""
         value = self.scalar(name)
         return self.splat(value if kind == _I64 else self.builder.trunc(value, kind), kind)
 
+    def limits(self, middle: str, real: ir.Type) -> tuple[Any, Any]:
+        """low and high less a middle, in every lane of floats."""
+        ends = (self.builder.sub(self.scalar(end), self.scalar(middle)) for end in ("low", "high"))
+        low, high = (self.splat(self.builder.sitofp(end, real), real) for end in ends)
+        return low, high
+
     def pointer(self, kind: Any, value: Any, row: Any, column: Any) -> Any:
-        """The address of [row, column]."""
+        """The address of sixteen elements from [row, column] on."""
         array = self.context.make_array(kind)(self.context, self.builder, value)
         strides = cgutils.unpack_tuple(self.builder, array.strides, kind.ndim)
-        places = (row, column)[2 - kind.ndim :]
-        offset = self.builder.mul(places[-1], ir.Constant(_I64, kind.dtype.bitwidth // 8))
+        offset = self.builder.mul(column, _I64(kind.dtype.bitwidth // 8))
         if kind.ndim == 2:
             offset = self.builder.add(offset, self.builder.mul(row, strides[0]))
         base = self.builder.bitcast(array.data, _I8.as_pointer())
-        return self.builder.gep(base, [offset], source_etype=_I8)
+        vector = ir.VectorType(self.context.get_data_type(kind.dtype), LANES)
+        return self.builder.bitcast(self.builder.gep(base, [offset], source_etype=_I8), vector.as_pointer())
 
     def load(self, kind: Any, value: Any, row: Any, column: Any) -> Any:
         """Sixteen elements."""
-        lane = self.context.get_data_type(kind.dtype)
+        vector = ir.VectorType(self.context.get_data_type(kind.dtype), LANES)
         address = self.pointer(kind, value, row, column)
-        vector = ir.VectorType(lane, LANES)
-        address = self.builder.bitcast(address, vector.as_pointer())
         return self.builder.load(address, align=kind.dtype.bitwidth // 8, typ=vector)
 
     def parameter(self, name: str, row: int = 0) -> Any:
         """Sixteen channels of one row of an array of the epilogue."""
-        place = self.types[3].fields.index(name)
-        array = self.builder.extract_value(self.values[3], place)
-        return self.load(self.types[3].types[place], array, _I64(row), self.column)
+        place = self.epilogue_type.fields.index(name)
+        array = self.builder.extract_value(self.epilogue, place)
+        return self.load(self.epilogue_type.types[place], array, _I64(row), self.column)
 
-    def sums(self) -> Any:
-        """Sum plus start, of the register's width already."""
-        sums, row, column = self.values[:3]
-        return self.builder.add(self.load(self.types[0], sums, row, column), self.parameter("start"))
+    def finish(self, form: Form) -> None:
+        """Every row, with all channels stored or, in the last block, fewer."""
+        start, codes = self.parameter("start"), form(self)
+        places = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
+        count = self.splat(self.builder.trunc(self.count, _I32), _I32)
+        mask = self.builder.icmp_signed("<", places, count)
+        whole = self.builder.icmp_signed(">=", self.count, _I64(LANES))
+        with self.builder.if_else(whole) as branches:
+            for branch, chosen in zip(branches, (None, mask), strict=True):
+                with branch, cgutils.for_range(self.builder, self.rows) as loop:
+                    sums = self.load(self.sums_type, self.sums, loop.index, self.column)
+                    self.store(codes(self.builder.add(sums, start)), loop.index, chosen)
 
-    def store(self, codes: Any) -> None:
-        """The low bits of int32 codes; only `count` of them where that is below sixteen."""
-        builder, kind = self.builder, self.types[4]
-        lane = self.context.get_data_type(kind.dtype)
-        vector = ir.VectorType(lane, LANES)
-        narrow = codes if kind.dtype.bitwidth == 32 else builder.trunc(codes, vector)
-        out, row, column, count = self.values[4:8]
-        address = builder.bitcast(self.pointer(kind, out, row, column), vector.as_pointer())
-        with builder.if_else(builder.icmp_signed(">=", count, _I64(LANES))) as (whole, part):
-            with whole:
-                builder.store(narrow, address, align=kind.dtype.bitwidth // 8)
-            with part:
-                places = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
-                mask = builder.icmp_signed("<", places, self.splat(builder.trunc(count, _I32), _I32))
-                self._masked_store(narrow, address, mask, kind.dtype.bitwidth // 8)
+    def store(self, codes: Any, row: Any, mask: Any) -> None:
+        """The low bits of integers, where the mask says."""
+        builder, bits = self.builder, self.out_type.dtype.bitwidth
+        vector = ir.VectorType(ir.IntType(bits), LANES)
+        narrow = codes if codes.type == vector else builder.trunc(codes, vector)
+        address = self.pointer(self.out_type, self.out, builder.add(self.top, row), self.place)
+        if mask is None:
+            builder.store(narrow, address, align=bits // 8)
+            return
+        shape = ir.FunctionType(ir.VoidType(), [vector, address.type, _I32, mask.type])
+        name = f"llvm.masked.store.v{LANES}i{bits}.p0"
+        function = cgutils.get_or_insert_function(builder.module, shape, name)
+        builder.call(function, [narrow, address, _I32(bits // 8), mask])
 
-    def _masked_store(self, value: Any, address: Any, mask: Any, alignment: int) -> None:
-        name = f"llvm.masked.store.v{LANES}i{value.type.element.width}.p0"
-        shape = ir.FunctionType(ir.VoidType(), [value.type, address.type, _I32, mask.type])
-        function = cgutils.get_or_insert_function(self.builder.module, shape, name)
-        self.builder.call(function, [value, address, _I32(alignment), mask])
+    def where_negative(self, value: Any, negative: Any, other: Any) -> Any:
+        """One of two vectors by the sign of integers."""
+        none = ir.Constant(value.type, [0] * LANES)
+        return self.builder.select(self.builder.icmp_signed("<", value, none), negative, other)
 
     def limited(self, value: Any, low: Any, high: Any, less: Callable[..., Any]) -> Any:
         """The nearest value from low to high."""
         value = self.builder.select(less("<", value, low), low, value)
         return self.builder.select(less(">", value, high), high, value)
 
+    def rounded(self, y: Any, low: Any, high: Any, middle: str) -> Any:
+        """The nearest integer to y, limited, plus the middle: in the last bits of a float's."""
+        real = y.type.element
+        bits = 32 if real == ir.FloatType() else 64
+        moved = self.builder.fadd(
+            self.builder.sitofp(self.scalar(middle), real), ir.Constant(real, _MAGIC[bits])
+        )
+        y = self.limited(y, low, high, self.builder.fcmp_ordered)
+        y = self.builder.fadd(y, self.splat(moved, real))
+        whole = self.builder.bitcast(y, ir.VectorType(ir.IntType(bits), LANES))
+        if self.out_type.dtype.bitwidth < 32 or bits == 64:
+            return whole  # the low 22 or 51 bits of the constant are 0
+        return self.builder.sub(whole, ir.Constant(whole.type, [0x4B400000] * LANES))
 
-def _block(emit: Callable[[_Lanes], Any]) -> Any:
-    """An intrinsic that finishes sixteen channels of one row and stores `count` of them."""
+
+Codes = Callable[[Any], Any]
+"""From values to integers whose low bits are the codes."""
+
+Form = Callable[[_Lanes], Codes]
+"""Loads a block's parameters, and says how the codes follow from values."""
+
+
+def _intrinsic(form: Form) -> Any:
+    """A function that finishes `count` channels, sixteen at most, of all rows."""
 
     @intrinsic
-    def block(
+    def rows_of_block(
         typing: Any,
         sums: Any,
-        row: Any,
+        rows: Any,
         column: Any,
         epilogue: Any,
         out: Any,
-        to: Any,
+        top: Any,
         place: Any,
         count: Any,
     ) -> Any:
         def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            lanes = _Lanes(context, builder, signature, values)
-            lanes.store(emit(lanes))
+            _Lanes(context, builder, signature, values).finish(form)
             return context.get_dummy_value()
 
         wide = types.int64
         return types.void(sums, wide, wide, epilogue, out, wide, wide, wide), generate
 
-    return block
+    return rows_of_block
 
 
-def _store(lanes: _Lanes) -> Any:
+def _store(lanes: _Lanes) -> Codes:
     """Rule G2."""
-    return lanes.sums()
+    return lambda value: value
 
 
-def _real(real: ir.Type, name: str) -> Callable[[_Lanes], Any]:
-    """Rule G3. y + 1.5 * 2**23 (or 2**52) has the nearest integer in its last bits, ties to even."""
-    bits, whole, magic = _FLOATS[real]
+def _single(with_sign: bool) -> Form:
+    """Rules G3 and G4."""
+    real = ir.FloatType()
 
-    def emit(lanes: _Lanes) -> Any:
-        builder, vector = lanes.builder, ir.VectorType(real, LANES)
-        integers = ir.VectorType(whole, LANES)
-        value = lanes.sums()
-        negative = builder.icmp_signed("<", value, ir.Constant(value.type, [0] * LANES))
-        offset = builder.select(negative, lanes.parameter(name, BELOW), lanes.parameter(name, ABOVE))
-        y = builder.fmul(builder.sitofp(value, vector), lanes.parameter(name, FACTOR))
-        y = builder.fadd(y, offset)
-        zero, low, high = (lanes.scalar(field) for field in ("zero", "low", "high"))
-        low, high = (lanes.splat(builder.sitofp(builder.sub(end, zero), real), real) for end in (low, high))
-        y = lanes.limited(y, low, high, builder.fcmp_ordered)
-        moved = builder.bitcast(builder.fadd(y, ir.Constant(vector, [magic] * LANES)), integers)
-        if bits == 64:
-            moved = builder.trunc(moved, ir.VectorType(_I32, LANES))  # the low bits of 1.5 * 2**52 are 0
-            return builder.add(moved, lanes.constant("zero"))
-        shift = builder.sub(builder.trunc(zero, _I32), _I32(0x4B400000))  # 1.5 * 2**23, as bits
-        return builder.add(moved, lanes.splat(shift, _I32))
+    def form(lanes: _Lanes) -> Codes:
+        vector = ir.VectorType(real, LANES)
+        factor, offset, below = (lanes.parameter("singles", row) for row in (FACTOR, OFFSET, BELOW))
+        low, high = lanes.limits("centre", real)
+        shape = ir.FunctionType(vector, [vector] * 3)
+        name = f"llvm.fma.v{LANES}f32"
+        fused = cgutils.get_or_insert_function(lanes.builder.module, shape, name)
 
-    return emit
+        def codes(value: Any) -> Any:
+            added = lanes.where_negative(value, below, offset) if with_sign else offset
+            y = lanes.builder.call(fused, [lanes.builder.sitofp(value, vector), factor, added])
+            return lanes.rounded(y, low, high, "centre")
+
+        return codes
+
+    return form
 
 
-def _fixed(lanes: _Lanes) -> Any:
-    """Rule G4."""
+def _double(lanes: _Lanes) -> Codes:
+    """Rule G5."""
+    real = ir.DoubleType()
+    factor, offset, below = (lanes.parameter("doubles", row) for row in (FACTOR, OFFSET, BELOW))
+    low, high = lanes.limits("zero", real)
+
+    def codes(value: Any) -> Any:
+        y = lanes.builder.sitofp(value, ir.VectorType(real, LANES))
+        y = lanes.builder.fmul(y, factor)
+        y = lanes.builder.fadd(y, lanes.where_negative(value, below, offset))
+        return lanes.rounded(y, low, high, "zero")
+
+    return codes
+
+
+def _fixed(lanes: _Lanes) -> Codes:
+    """Rule G6."""
     builder, wide = lanes.builder, ir.VectorType(_I64, LANES)
-    value = builder.add(lanes.sums(), lanes.constant("before"))
-    product = builder.mul(
-        builder.sext(value, wide), builder.sext(lanes.parameter("integers", MULTIPLIER), wide)
+    factor, more_bits, more_below, more_above = (
+        lanes.parameter("integers", row) for row in (MULTIPLIER, MORE_BITS, MORE_BELOW, MORE_ABOVE)
     )
-    none = ir.Constant(wide, [0] * LANES)
-    rounding = builder.select(
-        builder.icmp_signed("<", product, none), lanes.constant("below", _I64), lanes.constant("above", _I64)
-    )
-    shifted = builder.ashr(builder.add(product, rounding), lanes.constant("bits", _I64))
-    value = builder.trunc(shifted, ir.VectorType(_I32, LANES))
-    negative = builder.icmp_signed("<", value, ir.Constant(value.type, [0] * LANES))
-    below, above = lanes.parameter("integers", MORE_BELOW), lanes.parameter("integers", MORE_ABOVE)
-    value = builder.add(value, builder.select(negative, below, above))
-    value = builder.ashr(value, lanes.parameter("integers", MORE_BITS))
-    value = builder.add(value, lanes.constant("zero"))
-    return lanes.limited(value, lanes.constant("low"), lanes.constant("high"), builder.icmp_signed)
+    before, zero, low, high = (lanes.constant(name) for name in ("before", "zero", "low", "high"))
+    bits, below, above = (lanes.constant(name, _I64) for name in ("bits", "below", "above"))
+
+    def codes(value: Any) -> Any:
+        value = builder.sext(builder.add(value, before), wide)
+        product = builder.mul(value, builder.sext(factor, wide))
+        product = builder.add(product, lanes.where_negative(product, below, above))
+        value = builder.trunc(builder.ashr(product, bits), ir.VectorType(_I32, LANES))
+        value = builder.add(value, lanes.where_negative(value, more_below, more_above))
+        value = builder.add(builder.ashr(value, more_bits), zero)
+        return lanes.limited(value, low, high, builder.icmp_signed)
+
+    return codes
 
 
-store_block = _block(_store)
-single_block = _block(_real(ir.FloatType(), "singles"))
-double_block = _block(_real(ir.DoubleType(), "doubles"))
-fixed_block = _block(_fixed)
+store_rows = _intrinsic(_store)
+single_rows = _intrinsic(_single(with_sign=False))
+signed_rows = _intrinsic(_single(with_sign=True))
+double_rows = _intrinsic(_double)
+fixed_rows = _intrinsic(_fixed)
