@@ -33,8 +33,6 @@ from intsim.arithmetic import (
     Clamp,
     Interval,
     Multiply,
-    Overflow,
-    Register,
     Requantization,
     Rounding,
     Scale,
@@ -42,6 +40,7 @@ from intsim.arithmetic import (
     ShiftRight,
 )
 from intsim.verify.equivalence_evaluate import Function, no_function, of_channel
+from intsim.verify.equivalence_inverse import before, boundary
 from intsim.verify.equivalence_monotone import not_monotone, stretches
 from intsim.verify.equivalence_ranges import channel_ranges
 
@@ -227,75 +226,10 @@ def _ratios(rule: Requantization, interval: Interval, rounding: Rounding | None)
     offset = sum(int(step.values) for step in parts.head if isinstance(step, Add))
     ratios = _Ratios()
     for first, last, code in zip(cut.first.tolist(), cut.last.tolist(), cut.a.tolist(), strict=True):
-        low, high = _before(rule, parts.tail, code)
+        low, high = before(rule, parts.tail, code)
         if low is not None:
-            ratios.reach(first + offset, *_boundary(low, parts.rounding))
+            ratios.reach(first + offset, *boundary(low, parts.rounding))
         if high is not None:
-            end, excluded = _boundary(high + 1, parts.rounding)
+            end, excluded = boundary(high + 1, parts.rounding)
             ratios.stay(last + offset, end, not excluded)
     return ratios
-
-
-def _boundary(code: int, rounding: Rounding) -> tuple[Fraction, bool]:
-    """Where real numbers begin to round to `code` or more, and whether that end itself does not."""
-    half = Fraction(2 * code - 1, 2)
-    away = code <= 0  # the tie below the code is negative, so away from zero is down
-    return {
-        Rounding.FLOOR: (Fraction(code), False),
-        Rounding.CEIL: (Fraction(code - 1), True),
-        Rounding.TOWARD_ZERO: (Fraction(code), False) if code >= 1 else (Fraction(code - 1), True),
-        Rounding.AWAY_FROM_ZERO: (Fraction(code - 1), True) if code >= 1 else (Fraction(code), False),
-        Rounding.HALF_UP: (half, False),
-        Rounding.HALF_DOWN: (half, True),
-        Rounding.HALF_AWAY: (half, away),
-        Rounding.HALF_TOWARD_ZERO: (half, not away),
-        Rounding.HALF_EVEN: (half, code % 2 == 1),
-        Rounding.HALF_ODD: (half, code % 2 == 0),
-    }[rounding]
-
-
-Ends = tuple[int | None, int | None]
-
-
-def _before(rule: Requantization, tail: Steps, code: int) -> Ends:
-    """Which results of the scaling become a code; None: no end on that side."""
-    ends = _unheld((code, code), Register(rule.format, rule.overflow))
-    for step in reversed(tail):
-        if step.into is not None:
-            ends = _unheld(ends, step.into)
-        if isinstance(step, Add):
-            ends = _moved(ends, -int(step.values))
-        elif isinstance(step, Clamp):
-            ends = _unclamped(ends, int(step.lo), int(step.hi))
-        elif isinstance(step, ShiftRight):
-            ends = _unshifted(ends, int(step.bits), step.rounding)
-    return ends
-
-
-def _unheld(ends: Ends, register: Register) -> Ends:
-    """What a register is given, from what it holds (rule M4)."""
-    low, high = register.format.min, register.format.max
-    if register.overflow is Overflow.SATURATE:
-        return _unclamped(ends, low, high)
-    return low if ends[0] is None else max(low, ends[0]), high if ends[1] is None else min(high, ends[1])
-
-
-def _unclamped(ends: Ends, low: int, high: int) -> Ends:
-    return (
-        None if ends[0] is None or ends[0] <= low else ends[0],
-        None if ends[1] is None or ends[1] >= high else ends[1],
-    )
-
-
-def _unshifted(ends: Ends, bits: int, rounding: Rounding) -> Ends:
-    def least(code: int) -> int:
-        """The least integer that is shifted and rounded to `code` or more."""
-        end, excluded = _boundary(code, rounding)
-        scaled = end * (1 << bits)
-        return math.floor(scaled) + 1 if excluded else math.ceil(scaled)
-
-    return None if ends[0] is None else least(ends[0]), None if ends[1] is None else least(ends[1] + 1) - 1
-
-
-def _moved(ends: Ends, by: int) -> Ends:
-    return None if ends[0] is None else ends[0] + by, None if ends[1] is None else ends[1] + by
