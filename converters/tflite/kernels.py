@@ -25,6 +25,12 @@ def require_kernel(
     )
 
 
+LEFT = (
+    "XNNPACK takes at most 6 axes, and scales written along axis 0; what it leaves is rounded by an element's"
+    " place in memory; use another dialect"
+)
+"""Why an operator that XNNPACK leaves is refused."""
+
 _MOST_AXES = 6  # of XNNPACK's tensors
 
 

@@ -7,7 +7,7 @@ A2. RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1: the code less its zero point times t
     output's zero point and the limits, each zero_point + round(limit / scale) in float32, half away. In
     TensorFlow Lite Micro RELU6 only limits the codes, by the input's scale, whatever the output's is.
 A3. LEAKY_RELU: two ratios, for values from 0 up and below. A negative one multiplies by its magnitude and
-    negates. In XNNPACK by rule X3 of `xnnpack`.
+    negates. Where XNNPACK takes it, by rule X3 of `xnnpack`.
 A4. PRELU of int8 and uint8: below 0, the value is multiplied by the slope less its zero point first.
 A5. HARD_SWISH of int8 and uint8: by the op's fixed-point pipeline. The ratios are formed in float32; one
     above 1 to the output stops the runtime.
@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from intsim_converters.tflite import xnnpack
+from intsim_converters.tflite.kernels import xnnpack_reads
 from intsim_converters.tflite.limits import real_limits
 from intsim_converters.tflite.lowering import Lowering, lowers
 from intsim_converters.tflite.scales import finite_ratio, widest
@@ -103,7 +104,7 @@ def lower_leaky_relu(op: Lowering) -> None:
     x, y = unary(op, (*_EIGHT, "int16"))
     slope = _quotient(op, x.scale, np.float32(op.options.alpha), y.scale)
     ratio = _quotient(op, x.scale, y.scale)
-    if op.dialect == "xnnpack" and x.dtype in _EIGHT:
+    if op.dialect == "xnnpack" and xnnpack_reads(x, y):
         positive, negative = xnnpack.leaky_relu(op, ratio, x, y)
     else:
         positive, negative = (_scaled(op, factor, y, widest(x)) for factor in (ratio, slope))

@@ -9,7 +9,8 @@ D1. QUANTIZE of float32 to int8, uint8, int16 or int4, one scale or several alon
 D2. QUANTIZE of codes: the code less its zero point times the ratio of scales, formed in float64; then the
     output's zero point, saturated. int8 and uint8 to int8, uint8 and int16; int16 to int8, int16 and int32;
     int32 to int8 and int16. XNNPACK takes int8 to int8 and uint8 to uint8: rules X3 and X5 of `xnnpack`.
-D3. DEQUANTIZE to float32: the code less its zero point times the scale.
+D3. DEQUANTIZE to float32: the code less its zero point times the scale. Where XNNPACK could take the type
+    but for its axes, D1 and D3 are refused: the optimized kernels have their own floats.
 D4. TensorFlow Lite Micro knows one scale only, no uint8 and no int4 from reals, and other pairs of codes.
 
 References
@@ -23,6 +24,7 @@ from typing import Any
 
 import numpy as np
 from intsim_converters.tflite import xnnpack
+from intsim_converters.tflite.kernels import LEFT, xnnpack_reads
 from intsim_converters.tflite.lowering import Lowering, lowers
 from intsim_converters.tflite.scales import finite_ratio, widest
 from intsim_converters.tflite.tensors import TensorView
@@ -62,6 +64,7 @@ def lower_quantize(op: Lowering) -> None:
             " element lies in memory. [D1]",
         )
     if op.dialect == "xnnpack" and y.dtype in _EIGHT and y.scales.size == 1:
+        op.require(xnnpack_reads(y), f"{LEFT}. [D1]")
         fields |= {"reciprocal": True, "rounding": Rounding.HALF_EVEN}
     op.emit(Quantize(format=y.format, **fields), op.value(0))
 
@@ -114,4 +117,6 @@ def lower_dequantize(op: Lowering) -> None:
         f"input must be 16 bits or fewer, not {x.dtype}. [D3]",
     )
     op.require((x.scales > 0).all(), "scales must be positive. [D3]")
+    if op.dialect == "xnnpack" and x.dtype in _EIGHT and x.scales.size == 1:
+        op.require(xnnpack_reads(x), f"{LEFT}. [D3]")
     op.emit(Dequantize(**_meaning(op, x)), op.value(0))

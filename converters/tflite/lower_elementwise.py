@@ -32,7 +32,7 @@ from typing import Any
 
 import numpy as np
 from intsim_converters.tflite import xnnpack
-from intsim_converters.tflite.kernels import xnnpack_reads
+from intsim_converters.tflite.kernels import LEFT, xnnpack_reads
 from intsim_converters.tflite.limits import activation_limits, plain_limits
 from intsim_converters.tflite.lowering import Lowering, lowers
 from intsim_converters.tflite.scales import finite_ratio, log2_scale, ratio_below_one, widest
@@ -160,11 +160,7 @@ def lower_mul(op: Lowering) -> None:
         _plain(op, Mul)
         return
     taken = op.dialect == "xnnpack" and y.dtype in _EIGHT
-    op.require(
-        not taken or xnnpack_reads(a, b, y),
-        "XNNPACK takes at most 6 axes, and scales written along axis 0; the optimized kernel's rounding"
-        " depends on where an element lies in memory; use another dialect. [E7]",
-    )
+    op.require(not taken or xnnpack_reads(a, b, y), f"{LEFT}. [E7]")
     lo, hi = activation_limits(op, y, xnnpack=taken)
     op.require(y.scale > 0, "output's scale must be positive")
     form = ratio_float64 if op.dialect == "tflm" else ratio_float32

@@ -27,6 +27,7 @@ from collections.abc import Callable
 import numpy as np
 from intsim_converters.tflite import float_tables as real
 from intsim_converters.tflite import integer_tables
+from intsim_converters.tflite.kernels import xnnpack_reads
 from intsim_converters.tflite.libm import Array
 from intsim_converters.tflite.lower_activations import not_micro
 from intsim_converters.tflite.lowering import Lowering, lowers
@@ -64,7 +65,7 @@ def _emit_function(op: Lowering, x: TensorView, y: TensorView, function: real.Fu
             entries = real.interpolated_table(function, *meanings)
             op.emit(Lookup(entries, x.format, y.format, _STEPS), op.value(0))
             return
-        taken = op.dialect == "xnnpack" and op.name in ("LOGISTIC", "TANH", "ELU")
+        taken = op.name in ("LOGISTIC", "TANH", "ELU") and _xnnpack_takes(op, x, y)
         entries = real.direct_table(function, x, y, sum_half_even=taken)
     except real.OutOfReach as error:
         op.refuse(f"{error}. [T1]")
@@ -82,7 +83,12 @@ def lower_logistic(op: Lowering) -> None:
         op.require(y.zero_point == -128, f"output's zero point must be -128, not {y.zero_point}. [T4]")
         _emit_micro(op, x, y, integer_tables.logistic8)
     else:
-        _emit_function(op, x, y, real.logistic_double if op.dialect == "xnnpack" else real.logistic)
+        _emit_function(op, x, y, real.logistic_double if _xnnpack_takes(op, x, y) else real.logistic)
+
+
+def _xnnpack_takes(op: Lowering, x: TensorView, y: TensorView) -> bool:
+    """Rule T5, of the operators that it names."""
+    return op.dialect == "xnnpack" and xnnpack_reads(x, y)
 
 
 @lowers("TANH")

@@ -100,7 +100,8 @@ def _float32_step(op: Lowering, count: int, mean: bool) -> AnyStep:
     wide = x.dtype == "int16"
     op.require(
         wide or xnnpack_reads(x, y),
-        f"XNNPACK takes {op.name} only where scales are written along axis 0; use another dialect",
+        f"XNNPACK takes {op.name} only of 6 axes at most and where scales are written along axis 0; use"
+        " another dialect",
     )
     with np.errstate(all="ignore"):
         scale = np.float32(x.scale / y.scale)

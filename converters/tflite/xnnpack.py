@@ -9,7 +9,7 @@ X2. MUL: the product times a float32 ratio, half to even; then the zero point an
 X3. LEAKY_RELU and QUANTIZE of codes: ratios as integers by 2**8, one right shift by 8, ties up.
 X4. Ratios outside what XNNPACK's kernels are made for are refused.
 X5. QUANTIZE from one 8-bit type to another is left to the optimized kernel, which rounds by place; with
-    equal scales nothing is rounded.
+    equal scales nothing is rounded. What XNNPACK does not read, for its axes, goes the same way.
 
 References
 ----------
@@ -22,6 +22,7 @@ import math
 from typing import Any
 
 import numpy as np
+from intsim_converters.tflite.kernels import LEFT, xnnpack_reads
 from intsim_converters.tflite.lowering import Lowering
 from intsim_converters.tflite.tensors import TensorView
 
@@ -134,6 +135,7 @@ def requantize(op: Lowering, x: TensorView, y: TensorView) -> Requantization:
         f"{x.dtype} to {y.dtype} of another scale must be left to another dialect: the optimized kernel's"
         " rounding depends on where an element lies in memory. [X5]",
     )
+    op.require(xnnpack_reads(x, y), f"{LEFT}. [X5]")
     with np.errstate(over="ignore", under="ignore"):
         ratio = np.float32(x.scale / y.scale)
     return eighth_bits(op, ratio, y)
