@@ -168,4 +168,4 @@ def _look_up(op: Lowering, table: TensorView, i: int, shape: tuple[int, ...]) ->
     """Rows of a constant by the indices that input i is; a sample's rows depend on its indices alone."""
     op.require(table.dtype in MOVED, f"{table.name!r} must be one of {', '.join(MOVED)}, not {table.dtype}")
     given = Operands((op.value(i),), int(op.input(i).batched))
-    yields(op, EmbeddingLookup(table.data, table.format), given, shape)
+    yields(op, EmbeddingLookup(table.codes, table.format), given, shape)

@@ -43,7 +43,7 @@ class Target:
         if key not in self._constants:
             first = all(index != key[0] for index, _ in self._constants)
             name = view.name if first else self.fresh(f"{view.name}/constant")
-            op = Constant(view.data.reshape(view.sample_shape), view.format)
+            op = Constant(view.codes.reshape(view.sample_shape), view.format)
             self.builder.add(op, name=name, quantization=view.quantization)
             self.specs[name] = TensorSpec(view.sample_shape, view.format)
             self._constants[key] = name

@@ -75,6 +75,12 @@ class TensorView:
             self._refuse(f"{self._label} {error}")
 
     @property
+    def codes(self) -> Array:
+        """`data` as integers: a bool's bytes as the file has them, of which 0 and 1 fit its format."""
+        data = self.data
+        return data.view(np.uint8) if data.dtype == np.bool_ else data
+
+    @property
     def format(self) -> IntFormat:
         """The number format; refuses what holds no integers."""
         if self.dtype not in FORMATS:
