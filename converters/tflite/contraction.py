@@ -27,7 +27,7 @@ from intsim_converters.tflite.tensors import TensorView
 
 from intsim.arithmetic import Accumulator, Requantization
 from intsim.arithmetic.dialects import Dialect, ratio_float32_product
-from intsim.formats import IntFormat
+from intsim.formats import IntFormat, Quantization
 
 _WEIGHTS = {
     "int8": ("int8", "int4", "int2"),
@@ -143,6 +143,17 @@ def _widths(op: Lowering, x: TensorView, w: TensorView, announced: str, bias: st
     if announced == "int32" or micro or (optimized and announced != "int64"):
         return 32, "int32"
     return 64, "int64"
+
+
+def sum_quantization(parts: Contraction, axis: int) -> Quantization | None:
+    """What the sums stand for: the exact product of the input's and the weights' scales.
+
+    axis : of the sums' channels in a sample
+    """
+    scale = np.float64(parts.x.scale) * parts.w.scales.astype(np.float64)  # 48 bits at most
+    if not (np.isfinite(scale) & (scale > 0)).all():
+        return None
+    return Quantization(scale, np.zeros(scale.size, np.int64), axis if scale.size > 1 else None)
 
 
 def scale_ratio(op: Lowering, parts: Contraction, dialect: Dialect, product: bool = False) -> Array:

@@ -11,6 +11,7 @@ from intsim_converters.tflite.contraction import (
     read_contraction,
     requantization,
     scale_ratio,
+    sum_quantization,
     window_padding,
 )
 from intsim_converters.tflite.contraction_dialects import dense_dialect, window_dialect
@@ -40,7 +41,7 @@ def lower_conv_2d(op: Lowering) -> None:
         accumulator=parts.accumulator,
         **window,
     )
-    _finish(op, parts, op.step(convolution, op.value(0), name="accumulator"), depth // taps)
+    _finish(op, parts, _sums(op, parts, convolution), depth // taps)
 
 
 @lowers("DEPTHWISE_CONV_2D", options="DepthwiseConv2DOptions")
@@ -69,7 +70,7 @@ def lower_depthwise_conv_2d(op: Lowering) -> None:
         accumulator=parts.accumulator,
         **window,
     )
-    _finish(op, parts, op.step(convolution, op.value(0), name="accumulator"))
+    _finish(op, parts, _sums(op, parts, convolution))
 
 
 @lowers("FULLY_CONNECTED", options="FullyConnectedOptions")
@@ -94,7 +95,7 @@ def lower_fully_connected(op: Lowering) -> None:
         weight_zero_point=parts.weight_zero_point,
         accumulator=parts.accumulator,
     )
-    sums = op.step(dense, x, name="accumulator")
+    sums = op.step(dense, x, name="accumulator", quantization=sum_quantization(parts, len(rows)))
     dialect = dense_dialect(op, parts)
     rule = requantization(op, parts, dialect, scale_ratio(op, parts, dialect, product=True))
     if parts.y.sample_shape:
@@ -137,6 +138,11 @@ def _window(op: Lowering, size: Pair, kernel: Pair) -> dict[str, Any]:
         "dilation": dilation,
         "padding": window_padding(op, size, kernel, stride, dilation),
     }
+
+
+def _sums(op: Lowering, parts: Contraction, convolution: Conv2d | DepthwiseConv2d) -> str:
+    """The node that makes the sums."""
+    return op.step(convolution, op.value(0), name="accumulator", quantization=sum_quantization(parts, axis=2))
 
 
 def _finish(op: Lowering, parts: Contraction, sums: str, groups: int = 1) -> None:

@@ -19,6 +19,7 @@ from intsim_converters.tflite.contraction import (
     read_contraction,
     requantization,
     scale_ratio,
+    sum_quantization,
     window_padding,
 )
 from intsim_converters.tflite.contraction_dialects import window_dialect
@@ -59,7 +60,8 @@ def lower_transpose_conv(op: Lowering) -> None:
         offset=(padding[0][0], padding[1][0]),
         accumulator=parts.accumulator,
     )
-    sums = op.step(convolution, op.value(2), name="accumulator")
+    stands_for = sum_quantization(parts, axis=2)
+    sums = op.step(convolution, op.value(2), name="accumulator", quantization=stands_for)
     dialect = _dialect(op, parts, stride)
     ratio = scale_ratio(op, parts, dialect, product=x.dtype == "uint8")
     op.emit(Requantize(requantization(op, parts, dialect, ratio)), sums)

@@ -36,7 +36,7 @@ from intsim_converters.tflite.tensors import TensorView
 
 from intsim.arithmetic.dialects import Dialect
 from intsim.errors import Finding, SpecError
-from intsim.formats import TensorSpec
+from intsim.formats import Quantization, TensorSpec
 from intsim.network import NetworkBuilder
 from intsim.ops import Op
 
@@ -168,12 +168,14 @@ class Lowering:
 
     # -- what becomes of it --
 
-    def step(self, op: Op, *inputs: str, name: str, output: int = 0) -> str:
-        """Add a helper node "<output tensor>/<name>". Returns its name."""
+    def step(
+        self, op: Op, *inputs: str, name: str, output: int = 0, quantization: Quantization | None = None
+    ) -> str:
+        """Add a helper node "<output tensor>/<name>", annotated with what it stands for. Returns its name."""
         full = self.target.fresh(f"{self.output(output).name}/{name}")
         (spec,) = self._infer(op, inputs)
         self.target.specs[full] = spec
-        return self.builder.add(op, *inputs, name=full)
+        return self.builder.add(op, *inputs, name=full, quantization=quantization)
 
     def emit(self, op: Op, *inputs: str, output: int = 0) -> str:
         """Add the node that yields output tensor i, named and annotated as the file says."""
