@@ -8,13 +8,14 @@ Rules
 G1. The value is the sum plus `start`, modulo 2**32, read as int32; then its low `width` bits, read as
     the accumulator's register does.
 G2. STORE gives the value.
-G3. SINGLE gives the nearest integer, ties to even, of y + centre. y is float32(value) * factor + offset,
-    fused: one product and one sum, rounded once to float32; it is limited to [low - centre,
-    high - centre] before centre is added. `start` may hold a pivot beside the start value: the formula
-    then takes the sum less the pivot, which keeps y near zero and so more of its bits.
+G3. SINGLE gives the integer nearest to y, ties to even, plus centre. y is float32(value) * factor +
+    offset, fused: one product and one sum, rounded once to float32. It is limited to [low - centre,
+    high - centre] before it is rounded: these are integers, so the order does not matter. `start` may
+    hold a pivot beside the start value: the formula then takes the sum less the pivot, which keeps y
+    near zero and so more of its bits.
 G4. SIGNED is SINGLE with another offset where the value is negative.
-G5. DOUBLE gives the nearest integer, ties to even, of y + zero. y is float64(value) * factor + offset,
-    rounded twice, not fused, limited as in SINGLE; the offset is another one where the value is negative.
+G5. DOUBLE gives the integer nearest to y, ties to even, plus zero. y is float64(value) * factor + offset,
+    rounded twice, not fused, and limited likewise; the offset is another one where the value is negative.
 G6. FIXED gives the stages of `kernels.fixed`: ((value + before) * factor + rounding) >> bits, a second
     rounding shift per channel, plus `zero`, limited to [low, high].
 G7. Each block of 16 channels has its own kind.

@@ -182,18 +182,17 @@ class _Lanes:
         return self.builder.select(less(">", value, high), high, value)
 
     def rounded(self, y: Any, low: Any, high: Any, middle: str) -> Any:
-        """The nearest integer to y, limited, plus the middle: in the last bits of a float's."""
+        """The integer nearest to y, limited, plus the middle; y moved so that its ones are its last place."""
         real = y.type.element
         bits = 32 if real == ir.FloatType() else 64
-        moved = self.builder.fadd(
-            self.builder.sitofp(self.scalar(middle), real), ir.Constant(real, _MAGIC[bits])
-        )
         y = self.limited(y, low, high, self.builder.fcmp_ordered)
-        y = self.builder.fadd(y, self.splat(moved, real))
+        y = self.builder.fadd(y, ir.Constant(y.type, [_MAGIC[bits]] * LANES))
         whole = self.builder.bitcast(y, ir.VectorType(ir.IntType(bits), LANES))
-        if self.out_type.dtype.bitwidth < 32 or bits == 64:
-            return whole  # the low 22 or 51 bits of the constant are 0
-        return self.builder.sub(whole, ir.Constant(whole.type, [0x4B400000] * LANES))
+        if bits == 64:  # the low 32 bits of what was added are 0
+            whole = self.builder.trunc(whole, ir.VectorType(_I32, LANES))
+            return self.builder.add(whole, self.constant(middle))
+        centre = self.builder.sub(self.builder.trunc(self.scalar(middle), _I32), _I32(0x4B400000))
+        return self.builder.add(whole, self.splat(centre, _I32))
 
 
 Codes = Callable[[Any], Any]
