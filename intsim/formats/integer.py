@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from intsim.errors import SpecError
+from intsim.formats.width import width
 from intsim.record import Array, Record, field
 
 
@@ -78,9 +79,8 @@ class IntFormat(Record):
     @classmethod
     def covering(cls, lo: int, hi: int) -> IntFormat:
         """The narrowest format, unsigned where nothing is negative, that holds `lo` to `hi`."""
-        if lo >= 0:
-            return cls(max(1, hi.bit_length()), signed=False)
-        return cls(1 + max(hi.bit_length() if hi > 0 else 0, (~lo).bit_length()))
+        signed = lo < 0
+        return cls(width(lo, hi, signed) or 1, signed)
 
     def __str__(self) -> str:
         return f"{'int' if self.signed else 'uint'}{self.bits}"

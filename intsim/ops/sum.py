@@ -46,13 +46,13 @@ class Sum(Reduction):
         terms = self.along(x)
         sums = accumulate(
             lambda place: terms[..., place],
-            self.accumulator.permutation(self._sizes(x.shape[1:])),  # type: ignore[arg-type]
+            self.accumulator.permutation(self.sizes(x.shape[1:])),  # type: ignore[arg-type]
             self.accumulator,
             events=events,
         )
         return (self.shaped(sums, x),)
 
-    def _sizes(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
+    def sizes(self, shape: tuple[int, ...]) -> tuple[int, int, int]:
         """Rule R3: the sizes of h, w and c."""
         if len(shape) != 3:
             return 1, 1, self.count(shape)
@@ -63,7 +63,7 @@ class Sum(Reduction):
         x, shape = inputs[0], specs[0].shape
         low, high = (self._by_position(end, shape) for end in (x.lo, x.hi))
         positions = low.shape[0] if x.rank > 1 else 1  # else all positions have the same ranges
-        order = self.accumulator.permutation(self._sizes(shape))
+        order = self.accumulator.permutation(self.sizes(shape))
         none = np.zeros(low.shape[1], dtype=object)
         found = []
         for position in range(positions):

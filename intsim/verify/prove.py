@@ -1,0 +1,197 @@
+"""`prove`: every accumulator of a network proved free of wrong sums, or shown the input that breaks it.
+
+Rules
+-----
+Q1. A channel of an accumulator is proved where its outermost register delivers the exact sum for every input
+    within the assumed ranges (rules Z1 to Z5). A WRAP register is then allowed to overflow on the way, and
+    so is one inside it that is no narrower.
+Q2. It is witnessed where an input within the ranges that the accumulator can be given was found, executed,
+    and led to another value than the exact sum. The witness is local: it is an input of the node. It is a
+    network witness where it is an input of the network.
+Q3. It is possible where it is neither.
+Q4. What can go wrong is persistent if the exact final sum can leave the outermost register, else transient.
+Q5. Headroom is the register's bits less those that it needs: for WRAP to hold the final sum, for SATURATE
+    and TRAP every sum on the way. It is negative where bits are missing.
+Q6. Ranges are proved tensor by tensor, as if tensors were independent of one another: a bound may be wider
+    than what the network's inputs reach, never narrower.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from intsim.arithmetic import Accumulator, Interval, Overflow
+from intsim.arithmetic.register_ranges import RegisterRange
+from intsim.bounds import NetworkBounds, network_bounds
+from intsim.bounds.closed_forms import ClosedForm, closed_forms
+from intsim.bounds.layers import channels_of
+from intsim.formats.width import widths
+from intsim.network import Network, Node
+from intsim.network.datapath import accumulator_of
+from intsim.record import Array
+from intsim.verify.witness import Witness, local_witnesses
+
+PROVED, WITNESSED, POSSIBLE = "proved", "witnessed", "possible"
+PERSISTENT, TRANSIENT, NONE = "persistent", "transient", ""
+_NEVER = 1 << 20  # stands for more bits than any register has
+
+
+@dataclass(frozen=True)
+class RegisterProof:
+    """One register of an accumulator.
+
+    range : what it can meet
+    needed : bits that its own overflow mode needs, per channel; None where no width of its signedness does
+    headroom : bits left above that (rule Q5), per channel; None as above
+    safe : the smallest safe width per channel, under "wrap", "saturate" (and trap) and "any order"
+    """
+
+    range: RegisterRange
+    needed: Array
+    headroom: Array
+    safe: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class NodeProof:
+    """One accumulator of a network.
+
+    node, op : name of the node and of its op
+    accumulator : how its sums are made
+    registers : outermost first
+    verdicts : per channel, one of "proved", "witnessed", "possible"
+    kinds : per channel, "persistent", "transient", or "" where nothing can go wrong (rule Q4)
+    witnesses : one per witnessed channel
+    forms : the closed forms' widths, for comparison; empty for ops whose operands are both computed
+    """
+
+    node: str
+    op: str
+    accumulator: Accumulator
+    registers: tuple[RegisterProof, ...]
+    verdicts: tuple[str, ...]
+    kinds: tuple[str, ...]
+    witnesses: tuple[Witness, ...] = ()
+    forms: tuple[ClosedForm, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """The worst of the channels'."""
+        return max(self.verdicts, key=[PROVED, POSSIBLE, WITNESSED].index)
+
+    @property
+    def headroom(self) -> int | None:
+        """The least of the outermost register's."""
+        values = list(self.registers[0].headroom)
+        return None if None in values else min(values)
+
+    def worst(self) -> int:
+        """The channel with the least headroom in the outermost register; the first of them."""
+        outer = [-_NEVER if bits is None else bits for bits in self.registers[0].headroom]
+        return outer.index(min(outer))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was proved of a network's accumulators.
+
+    network : Network
+    ranges : input name -> the range that was assumed
+    bounds : the ranges that the proof rests on
+    nodes : one per accumulator, in the network's order
+    """
+
+    network: Network
+    ranges: Mapping[str, Interval]
+    bounds: NetworkBounds
+    nodes: tuple[NodeProof, ...]
+
+    @property
+    def proved(self) -> bool:
+        """Whether every accumulator is."""
+        return all(node.verdict == PROVED for node in self.nodes)
+
+
+def prove(network: Network, ranges: Mapping[str, Interval] | None = None, *, witnesses: bool = True) -> Proof:
+    """Prove every accumulator of a network, or find local witnesses against it (rules Q1 to Q6).
+
+    Parameters
+    ----------
+    network : Network, with the datapath that is meant
+    ranges : input name -> Interval, narrower than the input's format; see `network_bounds`
+    witnesses : look for witnesses where something is not proved
+
+    Raises
+    ------
+    SpecError
+        `ranges` do not suit the network.
+    """
+    bounds = network_bounds(network, ranges)
+    nodes = tuple(
+        _node_proof(network, node, bounds, witnesses)
+        for node in network.nodes
+        if accumulator_of(node.op) is not None
+    )
+    assumed = {
+        entry.name: bounds.tensors[entry.name] for entry in network.inputs if entry.name in bounds.tensors
+    }
+    return Proof(network, assumed, bounds, nodes)
+
+
+def _node_proof(network: Network, node: Node, bounds: NetworkBounds, witnesses: bool) -> NodeProof:
+    accumulator: Any = accumulator_of(node.op)
+    found = bounds.nodes[node.name]
+    specs = [network.specs[name] for name in node.inputs]
+    ranges = [bounds.tensors[name] for name in node.inputs]
+    outer = found.registers[0]
+    proved = np.broadcast_to(outer.exact, np.shape(outer.final.lo) or (1,))
+    shown: dict[int, Witness] = {}
+    if witnesses and not proved.all():
+        shown = local_witnesses(node.name, node.op, specs, ranges, np.flatnonzero(~proved))
+    verdicts = [
+        PROVED if right else WITNESSED if channel in shown else POSSIBLE
+        for channel, right in enumerate(proved)
+    ]
+    layer = channels_of(node.op, ranges)
+    forms = () if layer is None else closed_forms(layer, accumulator.tile)
+    return NodeProof(
+        node.name,
+        node.op.name,
+        accumulator,
+        tuple(_register_proof(entry) for entry in found.registers),
+        tuple(verdicts),
+        tuple(_kinds(found.registers, proved)),
+        tuple(shown[channel] for channel in sorted(shown)),
+        forms,
+    )
+
+
+def _kinds(registers: tuple[RegisterRange, ...], proved: Array) -> list[str]:
+    """Rule Q4."""
+    outer = registers[0]
+    format = outer.register.format
+    low, high = np.atleast_1d(outer.final.lo), np.atleast_1d(outer.final.hi)
+    leaves = (low < format.min) | (high > format.max)
+    return [
+        NONE if right else PERSISTENT if left else TRANSIENT
+        for right, left in zip(proved, leaves, strict=True)
+    ]
+
+
+def _register_proof(found: RegisterRange) -> RegisterProof:
+    format = found.register.format
+    safe = {
+        name: widths(interval.lo, interval.hi, format.signed)
+        for name, interval in (
+            ("wrap", found.final),
+            ("saturate", found.partial),
+            ("any order", found.any_order),
+        )
+    }
+    needed = safe["wrap" if found.register.overflow is Overflow.WRAP else "saturate"]
+    headroom = np.array([None if bits is None else format.bits - bits for bits in needed], dtype=object)
+    return RegisterProof(found, needed, headroom, safe)
