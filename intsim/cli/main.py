@@ -26,6 +26,7 @@ VERBS = (
     "run",
     "trace",
     "compare",
+    "equiv",
     "ops",
     "formats",
     "dialects",

@@ -46,7 +46,7 @@ def before(rule: Requantization, tail: Sequence[AnyStep], code: int) -> Ends:
 
 
 def _unheld(ends: Ends, register: Register) -> Ends:
-    """What a register is given, from what it holds (rule M4 of `equivalence_narrowest`)."""
+    """What a register is given, from what it holds (rule M5 of `equivalence_narrowest`)."""
     low, high = register.format.min, register.format.max
     if register.overflow is Overflow.SATURATE:
         return _unclamped(ends, low, high)

@@ -15,7 +15,8 @@ M2. The requantization must be monotone on the range (`equivalence_monotone`). E
 M3. The least shift with a multiple of 2**-shift in that interval, and the least such multiple, have the
     fewest bits of multiplier: a larger shift needs a larger multiplier. Bits are those of the unsigned
     multiplier.
-M4. Registers that wrap or trap after the scaling must hold what they get, as they do in the original.
+M4. A requantization that is per tensor gets one multiplier for the ranges of all channels.
+M5. Registers that wrap or trap after the scaling must hold what they get, as they do in the original.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ class Narrowest:
 def narrowest(
     rule: Requantization, interval: Interval, rounding: Rounding | None = None
 ) -> tuple[Narrowest, ...]:
-    """The narrowest multiplier and shift of every channel (rules M1 to M4).
+    """The narrowest multiplier and shift of every channel (rules M1 to M5).
 
     Parameters
     ----------
@@ -88,14 +89,24 @@ def narrowest(
     >>> narrowest(rule, Interval(0, 100))
     (Narrowest(channel=0, lo=0, hi=100, multiplier=85, shift=8, missing=''),)
     """
-    found = []
-    for channel, (lo, hi) in enumerate(channel_ranges(interval, rule)):
-        try:
-            ratios = _ratios(of_channel(rule, channel), Interval(lo, hi), rounding)
-            found.append(Narrowest(channel, lo, hi, *ratios.simplest()))
-        except _NoneThereError as error:
-            found.append(Narrowest(channel, lo, hi, missing=str(error)))
-    return tuple(found)
+    ranges = channel_ranges(interval, rule)
+    if rule.channels() == 1:
+        return (_channel(rule, 0, ranges, rounding),)
+    return tuple(_channel(rule, channel, [ends], rounding) for channel, ends in enumerate(ranges))
+
+
+def _channel(
+    rule: Requantization, channel: int, ranges: Sequence[tuple[int, int]], rounding: Rounding | None
+) -> Narrowest:
+    """One channel over all of some ranges."""
+    ends = min(lo for lo, _ in ranges), max(hi for _, hi in ranges)
+    ratios = _Ratios()
+    try:
+        for lo, hi in dict.fromkeys(ranges):
+            _meet(ratios, of_channel(rule, channel), Interval(lo, hi), rounding)
+        return Narrowest(channel, *ends, *ratios.simplest())
+    except _NoneThereError as error:
+        return Narrowest(channel, *ends, missing=str(error))
 
 
 def with_multipliers(
@@ -213,8 +224,8 @@ class _Ratios:
         raise _NoneThereError(f"no multiplier with a shift of at most {MOST_SHIFT} makes every code")
 
 
-def _ratios(rule: Requantization, interval: Interval, rounding: Rounding | None) -> _Ratios:
-    """The ratios that make every code of one channel (rule M2)."""
+def _meet(ratios: _Ratios, rule: Requantization, interval: Interval, rounding: Rounding | None) -> None:
+    """Leave the ratios that make every code of a range (rule M2)."""
     parts = _split(rule, rounding)
     why = no_function(rule, interval) or not_monotone(rule, interval)
     if why:
@@ -224,7 +235,6 @@ def _ratios(rule: Requantization, interval: Interval, rounding: Rounding | None)
     if cut is None:
         raise _NoneThereError("it has too many codes")
     offset = sum(int(step.values) for step in parts.head if isinstance(step, Add))
-    ratios = _Ratios()
     for first, last, code in zip(cut.first.tolist(), cut.last.tolist(), cut.a.tolist(), strict=True):
         low, high = before(rule, parts.tail, code)
         if low is not None:
@@ -232,4 +242,3 @@ def _ratios(rule: Requantization, interval: Interval, rounding: Rounding | None)
         if high is not None:
             end, excluded = boundary(high + 1, parts.rounding)
             ratios.stay(last + offset, end, not excluded)
-    return ratios
