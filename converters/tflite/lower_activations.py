@@ -7,7 +7,8 @@ A2. RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1: the code less its zero point times t
     output's zero point and the limits, each zero_point + round(limit / scale) in float32, half away. In
     TensorFlow Lite Micro RELU6 only limits the codes, by the input's scale, whatever the output's is.
 A3. LEAKY_RELU: two ratios, for values from 0 up and below. A negative one multiplies by its magnitude and
-    negates. Where XNNPACK takes it, by rule X3 of `xnnpack`.
+    negates. Where XNNPACK takes it, by rule X3 of `xnnpack`; the optimized kernel of int16 rounds a
+    negative ratio's product otherwise: refused.
 A4. PRELU of int8 and uint8: below 0, the value is multiplied by the slope less its zero point first.
 A5. HARD_SWISH of int8 and uint8: by the op's fixed-point pipeline. The ratios are formed in float32; one
     above 1 to the output stops the runtime.
@@ -107,6 +108,11 @@ def lower_leaky_relu(op: Lowering) -> None:
     if op.dialect == "xnnpack" and xnnpack_reads(x, y):
         positive, negative = xnnpack.leaky_relu(op, ratio, x, y)
     else:
+        op.require(
+            op.dialect != "xnnpack" or x.dtype != "int16" or op.options.alpha >= 0,
+            f"alpha of int16 must not be negative, as the optimized kernel rounds otherwise, not"
+            f" {op.options.alpha:.9g}; use another dialect. [A3]",
+        )
         positive, negative = (_scaled(op, factor, y, widest(x)) for factor in (ratio, slope))
     op.emit(LeakyRelu(positive, negative, x.zero_point), op.value(0))
 

@@ -10,7 +10,8 @@ E2. ADD and SUB of int8, uint8 and int16, and SQUARED_DIFFERENCE of int8 (in Ten
 E3. MUL multiplies the operands less their zero points in 32 bits. The ratio is formed in float32, in
     TensorFlow Lite Micro in float64.
 E4. int16 has zero points 0. With the option pot_scale_int16 and scales that are powers of two, ADD and SUB
-    instead shift one operand right, half away, and add in 16 bits, saturated.
+    instead shift one operand right, half away, and add in 16 bits, saturated. There ADD stops the runtime
+    where an operand is broadcast.
 E5. int32 and int64 without scales are computed modulo 2**bits and then limited by the activation.
 E6. MAXIMUM and MINIMUM compare codes, whatever they stand for.
 E7. XNNPACK takes int8 and uint8 ADD, SUB and MUL of at most 6 axes whose scales are written along axis 0:
@@ -129,6 +130,11 @@ def _powers_of_two(op: Lowering, a: TensorView, b: TensorView, y: TensorView) ->
     powers = [log2_scale(view.scale) for view in (a, b, y)]
     if any(power is None for power in powers):
         return None
+    sizes = [view.tensor.size for view in (a, b, y)]
+    op.require(
+        op.name != "ADD" or len(set(sizes)) == 1,
+        f"operands and output must have one number of elements, or the runtime stops, not {sizes}. [E4]",
+    )
     left, right = (int(powers[2]) - int(power) for power in powers[:2])  # type: ignore[arg-type]
     op.require(
         min(left, right) == 0 and max(left, right) <= 15,

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from intsim_converters.tflite import CONVERTER
 
 from intsim.engine import run
+from intsim.errors import ConversionError
 from tests.converters.elementwise_models import broadcast, demand, meanings, operand
 from tests.zoo.tflite_builder import ModelBuilder
 
@@ -73,6 +74,22 @@ def test_xnnpack(op, dtype, data):
 @given(data=st.data())
 def test_tflm(op, dtype, data):
     demand(data.draw(binary(op, dtype)), "tflm", seed=data.draw(seeds))
+
+
+@pytest.mark.parametrize("op", ["ADD", "SUB"])
+@pytest.mark.parametrize("shape", [(1, 8), (8,), (1, 1), (1, 2, 1)], ids=str)
+def test_sums_by_shifts_of_unequal_sizes(op, shape):
+    """Every scale a power of two, and the option set: ADD ends the process where it has to broadcast."""
+    m = ModelBuilder()
+    a, b = m.input("a", (1, 1, 8), "int16", 2.0**-8), m.input("b", shape, "int16", 2.0**-9)
+    y = m.tensor("y", (1, 2, 8) if len(shape) == 3 else (1, 1, 8), "int16", 2.0**-8)
+    m.operator(op, [a, b], [y], version=2, pot_scale_int16=True)
+    m.output(y)
+    if op == "ADD" and int(np.prod(shape)) < 8:
+        with pytest.raises(ConversionError, match=r"one number of elements, or the runtime stops, not .*E4"):
+            CONVERTER.convert(m.build())
+    else:
+        assert demand(m.build()) > 0
 
 
 def rounded_ratio() -> tuple[float, float, float]:

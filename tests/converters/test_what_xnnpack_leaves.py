@@ -14,6 +14,7 @@ from intsim_converters.tflite import CONVERTER
 from intsim.engine import run
 from intsim.errors import ConversionError
 from tests.converters.elementwise_models import demand
+from tests.zoo import litert
 from tests.zoo.tflite_builder import ModelBuilder
 
 CODES = np.arange(-128, 128, dtype=np.int8)
@@ -84,3 +85,27 @@ def test_the_doors_are_refused(op: str, label: str, changes: dict[str, Any]) -> 
     assert CONVERTER.convert(m.build(), "litert-ref").nodes
     with pytest.raises(ConversionError, match=rf"at most 6 axes, and scales written .*\. \[{label}\]"):
         CONVERTER.convert(m.build(), "xnnpack")
+
+
+def negated(dtype: str, axis: int = 0) -> bytes:
+    """LEAKY_RELU by -1 to twice the scale: every second code below 0 is a tie."""
+    m = ModelBuilder()
+    x = m.input("x", (1, 256), dtype, 0.25, axis=axis)
+    y = m.tensor("y", (1, 256), dtype, 0.5)
+    m.operator("LEAKY_RELU", [x], [y], version=2, alpha=-1.0)
+    m.output(y)
+    return m.build()
+
+
+def test_a_negative_slope_of_8_bits() -> None:
+    assert demand(negated("int8", axis=1), "xnnpack", runs=[{"x": CODES[None]}]) == 512
+
+
+def test_a_negative_slope_of_16_bits_is_refused() -> None:
+    """The optimized kernel gives 2 for -3, the reference kernel 1."""
+    data, codes = negated("int16"), {"x": CODES.astype(np.int16)[None]}
+    assert demand(data, "litert-ref", runs=[codes]) == 512
+    reference, default = (litert.run(data, codes, kernels)["y"] for kernels in ("ref", "default"))
+    assert (reference != default).sum() == 64
+    with pytest.raises(ConversionError, match=r"alpha of int16 must not be negative, .*, not -1; .* \[A3\]"):
+        CONVERTER.convert(data, "xnnpack")
