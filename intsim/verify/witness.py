@@ -127,7 +127,7 @@ class _Layer:
 def _layer(
     op: Any, specs: Sequence[TensorSpec], ranges: Sequence[Interval], places: Places, channels: list[int]
 ) -> _Layer:
-    accumulator: Accumulator = _without_trap(op.accumulator)
+    accumulator: Accumulator = without_trap(op.accumulator)
     order = accumulator.permutation(places.sizes)
     rows = np.array(channels)
     x_ids = places.x[rows][:, order]
@@ -203,7 +203,8 @@ def _samples(
     return tuple(samples)
 
 
-def _without_trap(accumulator: Accumulator) -> Accumulator:
-    inner = None if accumulator.inner is None else _without_trap(accumulator.inner)
+def without_trap(accumulator: Accumulator) -> Accumulator:
+    """The same registers, saturating where they would trap (rule V3)."""
+    inner = None if accumulator.inner is None else without_trap(accumulator.inner)
     trapping = accumulator.overflow is Overflow.TRAP
     return accumulator.replace(overflow=Overflow.SATURATE if trapping else accumulator.overflow, inner=inner)
