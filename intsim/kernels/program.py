@@ -156,7 +156,7 @@ def _write(writer: _Writer, step: AnyStep) -> None:
     elif isinstance(step, Multiply):
         writer.add("MULTIPLY", step.multipliers)
     elif isinstance(step, ShiftRight):
-        writer.add("SHIFT_RIGHT", *_right_shift(step))
+        writer.add("SHIFT_RIGHT", *right_shift(step))
     elif isinstance(step, Clamp):
         writer.add("CLAMP", step.lo, step.hi)
     elif isinstance(step, Scale):
@@ -173,7 +173,7 @@ def _write(writer: _Writer, step: AnyStep) -> None:
         writer.hold(IntFormat(step.hi - step.lo + 1, step.signed), Overflow.WRAP)
 
 
-def _right_shift(step: ShiftRight) -> tuple[Array, Array, Array, Array]:
+def right_shift(step: ShiftRight) -> tuple[Array, Array, Array, Array]:
     """Rule P2: bits, what is added below zero, what from zero up, what if the lowest kept bit is set."""
     some = (step.bits > 0).astype(np.int64)
     modulus = np.int64(1) << step.bits
