@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,7 @@ from intsim.verify.check_certificate import check
 from intsim.verify.prove import prove
 from tests.verify.certified import certify, copied, examined
 
+CHECKER = Path(check_certificate.__file__).parent
 INT16, INT20 = IntFormat(16), IntFormat(20)
 RANGE = Interval(-100, 90)
 
@@ -530,16 +533,26 @@ def test_no_network_at_all(small, tmp_path):
 
 
 def test_it_stands_alone(small, tmp_path):
-    """A copy of the file runs without intsim, and its status is the verdict."""
+    """A copy of the folder runs without intsim, and its status is the verdict."""
     claims, path = small
     examined(path, claims)
-    copy = tmp_path / "checker.py"
-    copy.write_bytes(Path(check_certificate.__file__).read_bytes())
-    command = [sys.executable, "-I", str(copy), str(path.with_suffix(".json")), str(path)]
+    shutil.copytree(CHECKER, tmp_path / "check_certificate", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "intsim.py").write_text("raise ImportError", encoding="utf-8")
+    command = [sys.executable, "-m", "check_certificate", str(path.with_suffix(".json")), str(path)]
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
-    assert (said.returncode, said.stdout) == (0, "assumed: input image is within (-100, 90)\n2 sums\n")
+    assert (said.returncode, said.stdout) == (0, "assumed: input image is within (-100, 90)\n2 sums\n"), said
     examined(path, tampered(claims, "format_version", 9))
     said = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert (said.returncode, said.stdout) == (1, "rejected: format_version: must be 1, not 9\n")
-    assert "import intsim" not in copy.read_text()
-    assert "from intsim" not in copy.read_text()
+    said = subprocess.run(command[:3], capture_output=True, text=True, cwd=tmp_path)
+    assert (said.returncode, said.stdout) == (2, "")
+
+
+@pytest.mark.parametrize("path", sorted(CHECKER.glob("*.py")), ids=lambda path: path.stem)
+def test_it_shares_nothing(path):
+    """Its files import one another, Python's own library and h5py."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert all(alias.name in (*sys.stdlib_module_names, "h5py") for alias in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 1 or (node.module or "").split(".")[0] in sys.stdlib_module_names
