@@ -11,6 +11,7 @@ import numpy as np
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.bounds import NetworkBounds
 from intsim.formats import TensorSpec
+from intsim.kernels.epilogue import Epilogue
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
 from intsim.record import Array
@@ -44,6 +45,9 @@ class Site:
     """What the outputs, and every value on the way, can be."""
     counted: bool
     """Whether overflow events are asked for."""
+    epilogue: Epilogue | None = None
+    """What becomes of each sum inside the kernel, where later nodes are done in the same step; `outputs`
+    is then the last one's. A rule that cannot do it says so: it gives no kernel without it."""
 
     @property
     def op(self) -> Any:

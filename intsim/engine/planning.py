@@ -1,15 +1,16 @@
-"""`Plan`: which kernel runs each node, and why it is exact. Made once, run many times."""
+"""`Plan`: which kernel runs each step, and why it is exact. Made once, run many times."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 from intsim.bounds import NetworkBounds, network_bounds
 from intsim.engine import fast
 from intsim.engine.crosscheck import lower_crosscheck
+from intsim.engine.fusion import Fusion, Group
 from intsim.engine.lowered import Lowered, Site, site_of
 from intsim.engine.reference import lower_exact, lower_reference
 from intsim.engine.result import Result
@@ -30,14 +31,10 @@ _SINGLE: dict[str, Lowering] = {
 }
 
 
-@dataclass(frozen=True)
-class PlannedNode:
-    """One node with the kernel that was chosen for it."""
+class _Planned:
+    """What a node and a step have in common."""
 
-    node: Node
     lowered: Lowered
-    freed: tuple[str, ...]
-    """Tensors that nobody reads after this node."""
 
     @property
     def kernel(self) -> str:
@@ -51,6 +48,36 @@ class PlannedNode:
 
 
 @dataclass(frozen=True)
+class PlannedNode(_Planned):
+    """One node with the kernel that is chosen for it where it is a step of its own."""
+
+    node: Node
+    lowered: Lowered
+    freed: tuple[str, ...]
+    """Tensors that nobody reads after this node."""
+
+
+@dataclass(frozen=True)
+class Step(_Planned):
+    """One node, or several that run as one kernel (rules Q1 to Q4 of `engine.fusion`).
+
+    inputs, outputs : the tensors that the kernel takes and gives
+    freed : tensors that nobody reads after this step
+    """
+
+    nodes: tuple[Node, ...]
+    lowered: Lowered
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    freed: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The last node's: what the step gives bears its name."""
+        return self.nodes[-1].name
+
+
+@dataclass(frozen=True)
 class Plan:
     """A network ready to run. Build one with `plan`.
 
@@ -58,14 +85,64 @@ class Plan:
     engine : the engine's name
     events : whether overflow events are counted
     bounds : the ranges that the choice of kernels rests on
-    nodes : in the order in which they run
+    steps : what a run without a trace does, in this order
+    nodes : every node by itself, as a run does it that traces all tensors
     """
 
     network: Network
     engine: str
     events: bool
     bounds: NetworkBounds
-    nodes: tuple[PlannedNode, ...]
+    lower: Lowering = field(repr=False)
+
+    @cached_property
+    def nodes(self) -> tuple[PlannedNode, ...]:
+        """Every node by itself."""
+        steps = self._steps([])
+        return tuple(PlannedNode(step.nodes[0], step.lowered, step.freed) for step in steps)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """What a run without a trace does."""
+        return self.steps_for(())
+
+    def steps_for(self, traced: Sequence[str]) -> tuple[Step, ...]:
+        """What a run does that gives back these tensors too; worked out once for each choice of them."""
+        fusion = self._fusion
+        if fusion is None:
+            return self._steps([])
+        hidden = fusion.hidden(traced)
+        if hidden not in self._made:
+            self._made[hidden] = self._steps(fusion.groups(hidden))
+        return self._made[hidden]
+
+    @cached_property
+    def _fusion(self) -> Fusion | None:
+        """The fast engine alone has steps of several nodes: the others look at every tensor."""
+        return Fusion(self.network, self.bounds, self.events) if self.lower is fast.lower else None
+
+    @cached_property
+    def _made(self) -> dict[frozenset[str], tuple[Step, ...]]:
+        return {}
+
+    @cached_property
+    def _alone(self) -> dict[str, Lowered]:
+        """Nodes by themselves, lowered when first asked for."""
+        return {}
+
+    def _steps(self, groups: Sequence[Group]) -> tuple[Step, ...]:
+        last = {group.nodes[-1].name: group for group in groups}
+        inside = {node.name for group in groups for node in group.nodes}
+        steps = []
+        for node in self.network.nodes:
+            if node.name in last:
+                steps.append(_step(last[node.name]))
+            elif node.name not in inside:
+                if node.name not in self._alone:
+                    site = site_of(self.network, node, self.bounds, self.events)
+                    self._alone[node.name] = self.lower(site)
+                steps.append(Step((node,), self._alone[node.name], node.inputs, node.outputs))
+        return _with_freed(self.network, steps)
 
     def run(
         self,
@@ -102,10 +179,10 @@ class Plan:
         sizes = {name: spec.size * spec.format.storage.itemsize for name, spec in specs.items()}
         alive = sum(sizes[entry.name] for entry in self.network.inputs)
         most = alive
-        for planned in self.nodes:
-            alive += sum(sizes[name] for name in planned.node.outputs)
-            most = max(most, alive + planned.lowered.workspace)
-            alive -= sum(sizes[name] for name in planned.freed)
+        for step in self.steps:
+            alive += sum(sizes[name] for name in step.outputs)
+            most = max(most, alive + step.lowered.workspace)
+            alive -= sum(sizes[name] for name in step.freed)
         return most
 
 
@@ -130,13 +207,9 @@ def plan(
     """
     lower = lowering_of(engine)
     bounds = network_bounds(network)
-    last = _last_reader(network)
-    nodes = []
-    for index, node in enumerate(network.nodes):
-        site = site_of(network, node, bounds, events)
-        freed = [name for name in {*node.inputs, *node.outputs} if last[name] == index]
-        nodes.append(PlannedNode(node, lower(site), tuple(sorted(freed))))
-    return Plan(network, engine, events, bounds, tuple(nodes))
+    made = Plan(network, engine, events, bounds, lower)
+    _ = made.steps  # lowered now, so that a run costs no more than its kernels
+    return made
 
 
 def lowering_of(engine: str) -> Lowering:
@@ -151,10 +224,20 @@ def lowering_of(engine: str) -> Lowering:
     return lower_crosscheck(chosen[0], _SINGLE[chosen[0]], chosen[1], _SINGLE[chosen[1]])
 
 
-def _last_reader(network: Network) -> dict[str, int]:
-    """Where each tensor is read last; where it is made, if never; never freed, if given back."""
-    last: dict[str, int] = {entry.name: -1 for entry in network.inputs}
-    for index, node in enumerate(network.nodes):
-        last.update((name, index) for name in (*node.inputs, *node.outputs))
-    last.update((name, len(network.nodes)) for name in network.outputs)
-    return last
+def _step(group: Group) -> Step:
+    """Several nodes as one: it takes what they take from outside, and gives what the last one gives."""
+    made = {name for node in group.nodes for name in node.outputs}
+    given = [name for node in group.nodes for name in node.inputs if name not in made]
+    return Step(group.nodes, group.lowered, tuple(dict.fromkeys(given)), group.nodes[-1].outputs)
+
+
+def _with_freed(network: Network, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps, each with the tensors that nobody reads after it; outputs of the network stay."""
+    last: dict[str, int] = {}
+    for index, step in enumerate(steps):
+        last.update((name, index) for name in (*step.inputs, *step.outputs))
+    last.update((name, len(steps)) for name in network.outputs)
+    freed: list[list[str]] = [[] for _ in range(len(steps) + 1)]
+    for name, index in last.items():
+        freed[index].append(name)
+    return tuple(replace(step, freed=tuple(sorted(freed[index]))) for index, step in enumerate(steps))

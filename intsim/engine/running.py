@@ -168,7 +168,7 @@ def collect(
 def execute(
     plan: Plan, given: Mapping[str, Array], kept: Sequence[str], counts: Mapping[str, Events], threads: int
 ) -> dict[str, Array]:
-    """Run every node on one chunk.
+    """Run every step on one chunk.
 
     Returns
     -------
@@ -177,13 +177,12 @@ def execute(
     held = dict(given)
     batch = next(iter(held.values())).shape[0]
     staying = {*kept, *plan.network.outputs}
-    for planned in plan.nodes:
-        node = planned.node
-        work = Work(threads, counts.get(node.name))
-        results = planned.lowered.call(tuple(held[name] for name in node.inputs), work)
-        for name, values in zip(node.outputs, results, strict=True):
-            held[name] = values if node.inputs else np.broadcast_to(values, (batch, *values.shape[1:]))
-        for name in planned.freed:
+    for step in plan.steps_for(kept):
+        work = Work(threads, counts.get(step.name))
+        results = step.lowered.call(tuple(held[name] for name in step.inputs), work)
+        for name, values in zip(step.outputs, results, strict=True):
+            held[name] = values if step.inputs else np.broadcast_to(values, (batch, *values.shape[1:]))
+        for name in step.freed:
             if name not in staying:
                 del held[name]
     return {name: values for name, values in held.items() if name in staying}
@@ -207,7 +206,7 @@ def _first_refusal(
 def _no_events(plan: Plan) -> dict[str, Events]:
     if not plan.events:
         return {}
-    pairs = ((planned.node.name, accumulator_of(planned.node.op)) for planned in plan.nodes)
+    pairs = ((node.name, accumulator_of(node.op)) for node in plan.network.nodes)
     return {name: Events.none(accumulator) for name, accumulator in pairs if accumulator is not None}
 
 
