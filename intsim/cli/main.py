@@ -26,6 +26,8 @@ VERBS = (
     "run",
     "trace",
     "compare",
+    "prove",
+    "plan",
     "equiv",
     "ops",
     "formats",

@@ -90,7 +90,7 @@ def find_network_witness(
     trial = _Trial(network, node)
     carried = None if local is None else _carried_back(network, network.node(node), local, ranges)
     if carried is not None:
-        found = trial.run(carried)
+        found = trial.run(carried, None if local is None else local.index)
         if found is not None:
             return Search(found, 1, time.monotonic() - begin)
     tried = int(carried is not None)
@@ -109,6 +109,8 @@ class _Trial:
     """Rule W1: runs the network up to a node, twice over at the end."""
 
     def __init__(self, network: Network, name: str) -> None:
+        self.closeness: Array = np.zeros(0)
+        """How far from the register's middle each sample of the last run came."""
         node = network.node(name)
         self.node, self.output, self.exact = name, node.outputs[0], f"{name} exactly"
         accumulator: Accumulator = node.op.accumulator  # type: ignore[attr-defined]
@@ -118,25 +120,26 @@ class _Trial:
         same = Node(name, _quiet(node.op), node.inputs, node.outputs)
         before = _needed(network, node)
         self.plan: Plan = plan(Network(network.inputs, (*before, same, twin), (self.output, self.exact)))
-        self.closeness: Array = np.zeros(0)
 
-    def run(self, inputs: Mapping[str, Array]) -> NetworkWitness | None:
-        """The first witness among some samples; else how close each came, in `closeness`."""
+    def run(self, inputs: Mapping[str, Array], index: tuple[int, ...] | None = None) -> NetworkWitness | None:
+        """A witness among some samples, at `index` or else the furthest out; else sets `closeness`."""
         try:
             result = self.plan.run(inputs)
         except OverflowTrap:  # further up, where sums are not looked at here
             self.closeness = np.zeros(len(next(iter(inputs.values()))))
             return None
         held, exact = (result.outputs[name].astype(np.int64) for name in (self.output, self.exact))
-        wrong = np.argwhere(held != exact)
-        if len(wrong):
-            place = tuple(int(i) for i in wrong[0])
+        middle = (self.format.min + self.format.max) // 2
+        away = np.abs(exact - middle)
+        if (held != exact).any():
+            worst = np.unravel_index(np.where(held != exact, away, -1).argmax(), exact.shape)
+            place = tuple(int(i) for i in worst)
+            if index is not None and held[0, *index] != exact[0, *index]:
+                place = (0, *index)
             sample = {name: np.asarray(values[place[0]]) for name, values in inputs.items()}
             numbers = int(exact[place]), int(held[place])
             return NetworkWitness(self.node, place[-1] if len(place) > 1 else 0, place[1:], *numbers, sample)
-        flat = exact.reshape(len(exact), -1)
-        middle = (self.format.min + self.format.max) // 2
-        self.closeness = np.abs(flat - middle).max(axis=1)
+        self.closeness = away.reshape(len(exact), -1).max(axis=1)
         return None
 
 

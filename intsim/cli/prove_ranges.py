@@ -1,0 +1,63 @@
+"""The ranges that `prove` is given: on the command line, or as a file of arrays."""
+
+from __future__ import annotations
+
+import re
+from argparse import Namespace
+from typing import Any
+
+import numpy as np
+
+from intsim.arithmetic import Interval
+from intsim.errors import Finding, InputError
+from intsim.network import Network
+from intsim.storage import open_tensors
+
+_LARGEST = 1 << 26  # elements of one end
+
+
+def ranges_of(network: Network, arguments: Namespace) -> dict[str, Interval]:
+    """Input name -> Interval; what is said twice counts as it is said on the command line.
+
+    Raises
+    ------
+    InputError
+        A range cannot be read.
+    """
+    ranges = {} if arguments.ranges is None else _from_file(arguments.ranges)
+    for text in arguments.range:
+        match = re.fullmatch(r"(?:(.*)=)?([+-]?\d+):([+-]?\d+)", text, re.DOTALL)
+        if match is None or max(len(match[2]), len(match[3])) > 30:
+            raise InputError(Finding("--range", f"must be NAME=LO:HI, not {text!r}"))
+        if match[1] is None and len(network.inputs) != 1:
+            names = ", ".join(entry.name for entry in network.inputs)
+            raise InputError(Finding("--range", f"must name one of {names}, not only {text!r}"))
+        name = network.inputs[0].name if match[1] is None else match[1]
+        ranges[name] = Interval(int(match[2]), int(match[3]))
+    return ranges
+
+
+def _from_file(path: Any) -> dict[str, Interval]:
+    ends: dict[str, dict[str, Any]] = {}
+    with open_tensors(path) as file:
+        for key in file:
+            name, dot, end = key.rpartition(".")
+            if not dot or end not in ("lo", "hi"):
+                raise InputError(Finding(str(path), f"arrays must be named NAME.lo and NAME.hi, not {key!r}"))
+            values = file[key]
+            if np.dtype(values.dtype).kind not in "iu" or np.prod(values.shape) > _LARGEST:
+                raise InputError(Finding(str(path), f"{key} must hold integers, not {values.dtype}"))
+            ends.setdefault(name, {})[end] = np.asarray(values[...])
+    for name, pair in ends.items():
+        if len(pair) != 2:
+            raise InputError(Finding(str(path), f"{name} must have both NAME.lo and NAME.hi"))
+    return {name: _interval(pair["lo"], pair["hi"], str(path), name) for name, pair in ends.items()}
+
+
+def _interval(lo: Any, hi: Any, path: str, name: str) -> Interval:
+    try:
+        lows, highs = np.broadcast_arrays(lo, hi)
+    except ValueError:
+        what = f"{name}.lo and {name}.hi must have one shape, not {lo.shape} and {hi.shape}"
+        raise InputError(Finding(path, what)) from None
+    return Interval.of_arrays(lows, highs)
