@@ -63,6 +63,8 @@ def _tensor(network: Network, name: str) -> dict[str, Any]:
 
 
 def _node(network: Network, node: Node) -> dict[str, Any]:
+    from intsim.network.costs import macs
+
     first = network.specs[node.outputs[0]]
     weight = getattr(node.op, "weight", None)
     bias = getattr(node.op, "bias", None)
@@ -75,24 +77,10 @@ def _node(network: Network, node: Node) -> dict[str, Any]:
         "format": str(first.format),
         "shape": list(first.shape),
         "accumulator": None if accumulator is None else str(accumulator.register),
-        "macs": _macs(network, node),
+        "macs": macs(network, node),
         "parameters": stored + (0 if weight is None or bias is None else int(bias.size)),
         "weight_bits": stored * width,
     }
-
-
-def _macs(network: Network, node: Node) -> int:
-    """Terms of the sums of products that a node makes for one sample; plain sums have none."""
-    from intsim.ops import BatchMatmul
-
-    result = network.specs[node.outputs[0]]
-    weight = getattr(node.op, "weight", None)
-    if weight is not None:
-        return result.size * (int(weight.size) // result.shape[-1])
-    if isinstance(node.op, BatchMatmul):
-        x = network.specs[node.inputs[0]].shape
-        return result.size * (x[-2] if node.op.transpose_x else x[-1])
-    return 0
 
 
 def _print(described: dict[str, Any]) -> None:
