@@ -1,4 +1,4 @@
-"""Float32 against multiplier-and-shift requantization: every accumulator that each layer of resnet8 reaches."""
+"""Float32 against fixed-point requantization: every accumulator that each layer of resnet8 reaches."""
 
 from tests.verify.layers import check_layers
 from tests.zoo.folder import zoo
