@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from intsim.verify.equivalence_networks import NodeComparison
     from intsim.verify.equivalence_widths import NodeWidths
 
-COUNTED = {"equal": "equal", "differs": "differ", "not decided": "not decided"}
+VERDICTS = ("equal", "differs", "not decided")
 
 
 def code(value: int | None, bits: int) -> str:
@@ -80,10 +80,16 @@ def _print_channels(nodes: Sequence[NodeComparison], bits: dict[str, int]) -> No
 
 def _print_counts(verdicts: Sequence[str], over: str = "") -> None:
     counted = Counter(verdicts)
-    said = ", ".join(f"{counted[verdict]} {word}" for verdict, word in COUNTED.items() if counted[verdict])
+    said = ", ".join(
+        f"{counted[verdict]} {_verb(verdict, counted)}" for verdict in VERDICTS if counted[verdict]
+    )
     nodes = "1 node" if len(verdicts) == 1 else f"{len(verdicts)} nodes"
     blank = "\n" if verdicts else ""
     print(f"{blank}{nodes}{' ' if over else ''}{over}: {said or 'nothing differs'}")
+
+
+def _counted(verdict: str, count: int) -> str:
+    return f"{count} {'differ' if verdict == 'differs' and count > 1 else verdict}"
 
 
 def _plain_node(node: NodeComparison, bits: int) -> dict[str, Any]:
