@@ -2,64 +2,77 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 from hypothesis import strategies as st
 
 from intsim.arithmetic import Register
-from intsim.formats import IntFormat
+from intsim.formats import IntFormat, TensorSpec
 from intsim.network import Network, NetworkBuilder
-from intsim.ops import Add, Clamp, Conv2d, Dense, Requantize
+from intsim.ops import Add, Clamp, Concat, Op, Requantize
 from intsim.record import Array
-from intsim.testing.strategies import accumulators, arrays, codes, formats, requantizations, tensors
+from intsim.testing.layers import movements, summing_ops
+from intsim.testing.strategies import formats, requantizations, tensors
 
 MAX_LAYERS = 3
+_LARGEST = 64  # elements of an image that movements may still enlarge
 
 
 @st.composite
-def networks(draw: st.DrawFn, trap: bool = False) -> Network:
-    """One to three layers on a small image: convolution, requantization, clamp, a sum with the input."""
-    builder = NetworkBuilder(source="drawn")
+def networks(
+    draw: st.DrawFn,
+    trap: bool = False,
+    max_layers: int = MAX_LAYERS,
+    min_bits: int = 4,
+    max_bits: int = 40,
+) -> Network:
+    """Layers on a small image: movements, a sum of any kind, requantization, clamp, a sum with itself.
+
+    Parameters
+    ----------
+    trap : whether registers may be such as trap
+    max_layers : there are 1 to this many
+    min_bits, max_bits : of the accumulators' registers
+    """
     height, width, channels = (draw(st.integers(1, 4)) for _ in range(3))
-    format = draw(formats(2, 8))
-    here = builder.input("image", (height, width, channels), format)
-    for layer in range(draw(st.integers(1, MAX_LAYERS))):
-        sums, channels = draw(_layer(builder, here, channels, f"layer{layer}", trap))
-        format = IntFormat(8)
-        rule = draw(requantizations(channels, format))
-        code = builder.add(Requantize(requantization=rule), sums, name=f"layer{layer}")
+    line = _Line((height, width, channels), draw(formats(2, 8)))
+    for layer in range(draw(st.integers(1, max_layers))):
+        _move(draw, line, f"moved{layer}")
+        op = draw(summing_ops(line.spec, min_bits=min_bits, max_bits=max_bits, trap=trap))
+        line.add(op, f"layer{layer}/accumulator")
+        rule = draw(requantizations(line.spec.shape[-1], IntFormat(8)))
+        line.add(Requantize(requantization=rule), f"layer{layer}")
         if draw(st.booleans()):
-            code = builder.add(Clamp(lo=0, hi=draw(st.integers(0, 127))), code, name=f"relu{layer}")
+            line.add(Clamp(lo=0, hi=draw(st.integers(0, 127))), f"relu{layer}")
         if draw(st.booleans()):
-            code = builder.add(Add(register=Register(IntFormat(9))), code, code, name=f"twice{layer}")
-        here = code
-    builder.output(here)
-    return builder.build()
+            line.add(Add(register=Register(IntFormat(9))), f"twice{layer}", times=2)
+    line.builder.output(line.here)
+    return line.builder.build()
 
 
-@st.composite
-def _layer(
-    draw: st.DrawFn, builder: NetworkBuilder, here: str, channels: int, name: str, trap: bool
-) -> tuple[str, int]:
-    """A 1x1 or 3x3 convolution that keeps the image's size, or a dense layer; and its channels."""
-    outputs = draw(st.integers(1, 3))
-    format = draw(formats(2, 8))
-    common: dict[str, Any] = {
-        "weight_format": format,
-        "bias": draw(arrays((outputs,), st.integers(-5000, 5000))),
-        "input_zero_point": draw(st.integers(-8, 8)),
-    }
-    if draw(st.booleans()):
-        weight = draw(arrays((outputs, channels), codes(format)))
-        accumulator = draw(accumulators((1, 1, channels), trap=trap))
-        op: Any = Dense(weight=weight, accumulator=accumulator, **common)
+class _Line:
+    """A network that grows at its end, and what stands there."""
+
+    def __init__(self, shape: tuple[int, ...], format: IntFormat) -> None:
+        self.builder = NetworkBuilder(source="drawn")
+        self.here = self.builder.input("image", shape, format)
+        self.spec = TensorSpec(shape, format)
+
+    def add(self, op: Op, name: str, times: int = 1) -> None:
+        """An op that is given the end, once or twice."""
+        self.here = self.builder.add(op, *[self.here] * times, name=name)
+        (self.spec,) = op.infer(*[self.spec] * times)
+
+
+def _move(draw: st.DrawFn, line: _Line, name: str) -> None:
+    """The image stays as it is, most often; or is moved, or put beside itself."""
+    kind = draw(st.sampled_from(["", "", "moved", "beside"]))
+    if not kind or math.prod(line.spec.shape) > _LARGEST:
+        return
+    if kind == "moved":
+        line.add(draw(movements(line.spec)), name)
     else:
-        side = draw(st.sampled_from([1, 3]))
-        weight = draw(arrays((outputs, side, side, channels), codes(format)))
-        pad = (side // 2, side // 2)
-        accumulator = draw(accumulators((side, side, channels), trap=trap))
-        op = Conv2d(weight=weight, padding=(pad, pad), accumulator=accumulator, **common)
-    return builder.add(op, here, name=f"{name}/accumulator"), outputs
+        line.add(Concat(axis=draw(st.integers(0, 2))), name, times=2)
 
 
 @st.composite

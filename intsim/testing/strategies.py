@@ -62,7 +62,7 @@ def accumulators(
     letters = ["hwc", "chw", "cwh", "hcw", "wch", "whc"]
     order: Any = draw(st.sampled_from(letters) | st.permutations(range(taps)).map(tuple))
     tile = draw(st.none() | st.integers(1, taps + 1))
-    inner = draw(st.none() | _inner(tile, trap)) if tile is not None else None
+    inner = draw(st.none() | _inner(tile, min_bits, max_bits, trap)) if tile is not None else None
     return Accumulator(
         format=draw(_register_formats(min_bits, max_bits)),
         overflow=draw(overflows(trap)),
@@ -76,14 +76,14 @@ def accumulators(
 
 
 @st.composite
-def _inner(draw: st.DrawFn, outer_tile: int, trap: bool) -> Accumulator:
+def _inner(draw: st.DrawFn, outer_tile: int, min_bits: int, max_bits: int, trap: bool) -> Accumulator:
     tile = draw(st.none() | st.integers(1, outer_tile - 1)) if outer_tile > 1 else None
     return Accumulator(
-        format=draw(_register_formats(4, 32)),
+        format=draw(_register_formats(min_bits, max_bits)),
         overflow=draw(overflows(trap)),
         topology=draw(st.sampled_from(Topology)),
         tile=tile,
-        inner=draw(st.none() | _inner(tile, trap)) if tile is not None else None,
+        inner=draw(st.none() | _inner(tile, min_bits, max_bits, trap)) if tile is not None else None,
     )
 
 
@@ -112,13 +112,34 @@ def requantizations(
 
 
 def codes(format: IntFormat) -> st.SearchStrategy[int]:
-    """Integers of a format that fit int64, edges likely (after TestFloat's patterns)."""
+    """Integers of a format that fit int64: edges, sums of two edges, masked random ones, and any.
+
+    The patterns are those of Berkeley TestFloat: edges are the ends of the format, 0, and powers of two
+    with their neighbours; a masked random code has some low bits, or all but some, free, and the others
+    all 0 or all 1.
+    """
     low, high = format.min, min(format.max, INT64_MAX)
     edges = {low, low + 1, high, high - 1, 0, 1, -1, low // 2, high // 2}
     for bit in range(format.bits):
         edges |= {sign * 2**bit + step for sign in (1, -1) for step in (-1, 0, 1)}
     likely = sorted((edge for edge in edges if low <= edge <= high), key=lambda edge: (abs(edge), edge < 0))
-    return st.sampled_from(likely) | st.integers(low, high)
+    edge, anything = st.sampled_from(likely), st.integers(low, high)
+    sums = st.tuples(edge, edge).map(lambda pair: _wrapped(sum(pair), low, high))
+    masked = st.tuples(anything, st.integers(0, format.bits), st.sampled_from(_MASKS))
+    return edge | anything | sums | masked.map(lambda drawn: _wrapped(drawn[2](*drawn[:2]), low, high))
+
+
+_MASKS = (
+    lambda code, bits: code & ((1 << bits) - 1),  # the low bits are free, the others 0
+    lambda code, bits: code | -(1 << bits),  # the low bits are free, the others 1
+    lambda code, bits: code & -(1 << bits),  # the low bits are 0
+    lambda code, bits: code | ((1 << bits) - 1),  # the low bits are 1
+)
+
+
+def _wrapped(value: int, low: int, high: int) -> int:
+    """Into a range of codes, by whole turns."""
+    return (value - low) % (high - low + 1) + low
 
 
 @st.composite

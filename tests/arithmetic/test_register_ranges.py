@@ -236,6 +236,8 @@ def test_products_of_two_ranges(case):
     ]
     for claimed in found:
         levels = [one.levels[claimed.level] for one in made]
+        if not any(level.written for level in levels):
+            continue  # an inner register stopped every sum before it came here
         running = hull(value for level in levels for value in level.running)
         assert ends(claimed.partial)[0] <= running[0] <= running[1] <= ends(claimed.partial)[1]
         if case.accumulator.format == WIDE:
