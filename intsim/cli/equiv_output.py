@@ -80,9 +80,7 @@ def _print_channels(nodes: Sequence[NodeComparison], bits: dict[str, int]) -> No
 
 def _print_counts(verdicts: Sequence[str], over: str = "") -> None:
     counted = Counter(verdicts)
-    said = ", ".join(
-        f"{counted[verdict]} {_verb(verdict, counted)}" for verdict in VERDICTS if counted[verdict]
-    )
+    said = ", ".join(_counted(verdict, counted[verdict]) for verdict in VERDICTS if counted[verdict])
     nodes = "1 node" if len(verdicts) == 1 else f"{len(verdicts)} nodes"
     blank = "\n" if verdicts else ""
     print(f"{blank}{nodes}{' ' if over else ''}{over}: {said or 'nothing differs'}")
