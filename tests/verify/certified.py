@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from intsim.network import Network
 from intsim.storage import save
 from intsim.verify.certificate import certificate, text_of
-from intsim.verify.check_certificate import Outcome, examine
+from intsim.verify.check_certificate import Outcome, examination, examine
+from intsim.verify.check_certificate.ranges import wide
 from intsim.verify.prove import prove
 
 
@@ -29,6 +32,23 @@ def examined(path: Path, claims: Any) -> Outcome:
     written = path.with_suffix(".json")
     written.write_text(claims if isinstance(claims, str) else text_of(claims), encoding="utf-8")
     return examine(str(written), str(path))
+
+
+def disagreements(path: Path, claims: Any) -> list[str]:
+    """Where a register's claimed ranges, all of them the prover's, are not those that the checker finds."""
+    wrong = []
+
+    def compare(where: str, claimed: Any, found: Any) -> None:
+        both = [wide(ranges, max(len(claimed), len(found))) for ranges in (claimed, found)]
+        if where.endswith(".partial"):  # whether a register holds 0 at first is told by one of them only
+            both = [[(min(lo, 0), max(hi, 0)) for lo, hi in ranges] for ranges in both]
+        if ".registers." in where and both[0] != both[1]:
+            wrong.append(f"{where}: {both[0]} is claimed, {both[1]} found")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(examination, "contain", compare)
+        wrong += examined(path, claims).findings
+    return wrong
 
 
 def copied(claims: Any) -> Any:

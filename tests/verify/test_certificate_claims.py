@@ -20,7 +20,7 @@ from intsim.testing.networks import inputs, networks
 from intsim.testing.strategies import accumulators
 from intsim.verify.prove import prove
 from tests.contract.registry import CASES
-from tests.verify.certified import certify, copied, examined
+from tests.verify.certified import certify, copied, disagreements, examined
 
 
 def behind(case, draw):
@@ -69,7 +69,7 @@ def claims_hold(claims, tensors):
 
 
 @pytest.mark.parametrize("name", sorted(OPS))
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_every_op_before_a_sum(name, data):
     case = data.draw(CASES[name])
@@ -124,6 +124,7 @@ def test_drawn_networks(network, data):
         except SpecError:
             return
         outcome = examined(path, claims)
+        assert disagreements(path, claims) == []
     assert outcome.findings == []
     assert (outcome.unproved == []) == claims["proved"]
     tensors = traced(network, values)

@@ -35,7 +35,7 @@ from intsim.verify import check_certificate
 from intsim.verify.certificate import text_of
 from intsim.verify.check_certificate import check
 from intsim.verify.prove import prove
-from tests.verify.certified import certify, copied, examined
+from tests.verify.certified import certify, copied, disagreements, examined
 
 CHECKER = Path(check_certificate.__file__).parent
 INT16, INT20 = IntFormat(16), IntFormat(20)
@@ -148,6 +148,10 @@ OPS = {
 }
 
 
+LOOSER = {("inner after", "conv2d"), ("inner preload", "conv2d")}
+"""Where an inner register overflows in some tiles, the prover takes the correction apart from all of them."""
+
+
 @pytest.mark.parametrize("op", OPS)
 @pytest.mark.parametrize("kind", ACCUMULATORS)
 def test_every_accumulator_in_every_op(kind, op, tmp_path):
@@ -158,6 +162,7 @@ def test_every_accumulator_in_every_op(kind, op, tmp_path):
     network = builder.build()
     claims, path = certify(tmp_path, network, ranges)
     assert examined(path, claims).findings == []
+    assert (kind, op) in LOOSER or disagreements(path, claims) == []
     verdicts = [verdict == "proved" for verdict in prove(network, ranges, witnesses=False).nodes[0].verdicts]
     assert np.array_equal(np.broadcast_to(claims["nodes"]["sums"]["proved"], len(verdicts)), verdicts)
 
@@ -170,6 +175,7 @@ def test_every_accumulator_of_two_tensors(kind, tmp_path):
     builder.output(builder.add(op, x, y, name="sums"))
     claims, path = certify(tmp_path, builder.build(), {"x": Interval(-7, 3)})
     assert examined(path, claims).findings == []
+    assert disagreements(path, claims) == []
 
 
 @pytest.mark.parametrize("name", sorted(NETWORKS))
