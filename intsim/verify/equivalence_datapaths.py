@@ -6,7 +6,7 @@ T1. Two accumulators deliver the same sums if both are proved to deliver the exa
     (`Bounds.registers`); if both are rings of one format: WRAP in every register, none narrower inside; or
     if nothing but the order is another, and it comes to the same for these terms.
 T2. Elsewhere inputs of the node are tried until one makes another sum: the extremes of the final sum, of
-    sums on the way in either order and of tiles, and random mixtures of them, at one output position. They
+    sums on the way in either order and of tiles, and random mixtures of them, at an output position. They
     are within the ranges proved in the first network, each input on its own: whether the network's input
     can make them is not asked.
 T3. What is found is run through the op's reference under both accumulators, and told only if that
@@ -32,8 +32,9 @@ from intsim.verify.equivalence_networks import Options
 from intsim.verify.stepping import additions
 from intsim.verify.terms import Terms, terms_of
 
-CHANNELS, TRIES = 16, 200
-"""How many channels are searched, those of the widest sums first, and with how many random inputs each."""
+CHANNELS, PLACES, TRIES = 16, 16, 200
+"""How many channels are searched, those of the widest sums first; at about how many output positions, where
+ranges are given per element; and with how many random inputs each."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def compare_datapaths(
     if not chosen:
         patterns = f", not {', '.join(map(repr, options.only))}" if options.only else ""
         raise SpecError(f"network must have nodes that accumulate{patterns}")
-    ranges = network_bounds(a).tensors
+    ranges = network_bounds(a, options.ranges).tensors
     for node in chosen:
         given = [ranges[name] for name in node.inputs]
         yield _compare(a, node, b.node(node.name), given, seed)
@@ -109,7 +110,8 @@ def _compare(network: Network, node: Node, other: Node, given: list[Interval], s
     if is_ring(mine) and is_ring(theirs) and mine.format == theirs.format:
         return replace(blank, why="both keep the same low bits of the exact sum")
     specs = [network.specs[name] for name in node.inputs]
-    found = [entry.op.bounds(specs, given) for entry in (node, other)]
+    taken = given if node.op.by_element else [interval.by_channel() for interval in given]
+    found = [entry.op.bounds(specs, taken) for entry in (node, other)]
     shape = network.specs[node.outputs[0]].shape
     exact = np.logical_and(*(np.atleast_1d(bounds.registers[0].exact) for bounds in found))
     if exact.all():
@@ -117,7 +119,12 @@ def _compare(network: Network, node: Node, other: Node, given: list[Interval], s
     base = [fill(spec.shape, interval) for spec, interval in zip(specs, given, strict=True)]
     if mine.replace(order=theirs.order) == theirs and _same_order(node, base, shape, mine, theirs):
         return replace(blank, why="both orders are the same for these terms")
-    indices = [_middle(shape, channel) for channel in _open_channels(exact, found[0].final, shape)]
+    uneven = any(interval.rank > 1 for interval in given)
+    indices = [
+        index
+        for channel in _open_channels(exact, found[0].final, shape)
+        for index in (_spread(shape, channel) if uneven else [_middle(shape, channel)])
+    ]
     difference = _search(node, other, base, given[0], indices, seed)
     if difference is not None:
         return replace(blank, verdict="differs", difference=difference)
@@ -128,8 +135,10 @@ def _compare(network: Network, node: Node, other: Node, given: list[Interval], s
 def _open_channels(exact: Array, final: Interval | None, shape: tuple[int, ...]) -> list[int]:
     """The channels without proof, those of the widest sums first."""
     channels = shape[-1] if shape else 1
+    exact = exact.reshape(-1)
     exact = np.broadcast_to(exact, (channels,)) if exact.size in (1, channels) else np.zeros(channels, bool)
     width = np.zeros(channels, dtype=object)
+    final = None if final is None else final.by_channel()
     if final is not None and np.size(final.lo) in (1, channels):
         width = width + (np.asarray(final.hi, dtype=object) - np.asarray(final.lo, dtype=object))
     open_ = [channel for channel in range(channels) if not exact[channel]]
@@ -139,6 +148,12 @@ def _open_channels(exact: Array, final: Interval | None, shape: tuple[int, ...])
 def _middle(shape: tuple[int, ...], channel: int) -> tuple[int, ...]:
     """An output position away from the edges."""
     return (*(size // 2 for size in shape[:-1]), channel) if shape else ()
+
+
+def _spread(shape: tuple[int, ...], channel: int) -> list[tuple[int, ...]]:
+    """Output positions all over, for ranges that are not the same at each."""
+    places = list(np.ndindex(shape[:-1]))
+    return [(*places[k], channel) for k in range(0, len(places), max(1, len(places) // PLACES))]
 
 
 def _same_order(

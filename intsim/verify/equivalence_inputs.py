@@ -29,7 +29,7 @@ def candidates(
     Parameters
     ----------
     terms, others : the sum under two accumulators; the inputs are those of both
-    interval : of the input, per tensor or per channel
+    interval : of the input
     rng : draws the mixtures
     tries : how many mixtures
 

@@ -64,12 +64,19 @@ class NodeComparison:
 
 @dataclass(frozen=True)
 class Options:
-    """How nodes are compared: which, whether every accumulator is gone through, on how many threads."""
+    """How nodes are compared.
+
+    only : patterns of nodes' names; all where there is none
+    enumerate_all, threads : as `compare_rules` takes them
+    progress : gives the progress of a node, by its name
+    ranges : what the network's inputs can be, as `network_bounds` takes it
+    """
 
     only: Sequence[str] = ()
     enumerate_all: bool = False
     threads: int | None = None
     progress: Callable[[str], Progress | None] | None = None
+    ranges: Mapping[str, Interval] | None = None
 
     def names(self, node: str) -> bool:
         """Whether some pattern names the node; all are, where there is none."""
@@ -100,7 +107,7 @@ def compare_networks(a: Network, b: Network, options: Options | None = None) -> 
     if not chosen and not added:
         raise SpecError(f"--only must name nodes, not {', '.join(map(repr, options.only))}")
     _same_doors(a, b)
-    ranges = network_bounds(a).tensors
+    ranges = network_bounds(a, options.ranges).tensors
     for node in chosen:
         found = _compare_node(node, others.get(node.name), ranges, options)
         if found is not None:
@@ -126,7 +133,7 @@ def compare_with_dialect(
     options = options or Options()
     made_by = dialect_named(dialect)
     chosen = requantizations(network, options)
-    ranges = network_bounds(network).tensors
+    ranges = network_bounds(network, options.ranges).tensors
     for node in chosen:
         try:
             other = by_dialect(network, node, made_by)

@@ -11,11 +11,14 @@ from intsim.record import Array
 def channel_ranges(interval: Interval, *rules: Requantization) -> list[tuple[int, int]]:
     """Both ends for every channel that the range or a requantization tells apart; at least one.
 
+    Of a range per element, the hull of each channel.
+
     Raises
     ------
     ValueError
         They do not agree on the number of channels.
     """
+    interval = interval.by_channel()
     sizes = {*(rule.channels() for rule in rules), np.size(interval.lo), np.size(interval.hi)} - {1}
     if len(sizes) > 1:
         raise ValueError(f"requantizations and range must agree on the channels, not {sorted(sizes)}")

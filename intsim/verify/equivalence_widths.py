@@ -59,7 +59,7 @@ def narrowest_of_network(
     if rounding is Rounding.STOCHASTIC:
         raise SpecError("rounding must not be STOCHASTIC")
     chosen = requantizations(network, options)
-    ranges = network_bounds(network).tensors
+    ranges = network_bounds(network, options.ranges).tensors
     for node in chosen:
         op: Any = node.op
         rule: Requantization = op.requantization

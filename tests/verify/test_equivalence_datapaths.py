@@ -8,18 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intsim.arithmetic import Accumulator, Interval, Overflow, Topology, ZeroPointPlace
+from intsim.arithmetic import (
+    Accumulator,
+    Interval,
+    Overflow,
+    Requantization,
+    ShiftRight,
+    Topology,
+    ZeroPointPlace,
+)
 from intsim.errors import SpecError
 from intsim.formats import IntFormat
 from intsim.network import Datapath, NetworkBuilder
-from intsim.ops import BatchMatmul, Conv2d, Dense, Sum
+from intsim.network.datapath import Rule
+from intsim.ops import BatchMatmul, Conv2d, Dense, Requantize, Sum
 from intsim.storage import load
 from intsim.testing.plain import plain
 from intsim.testing.strategies import accumulators
 from intsim.verify import equivalence_datapaths
 from intsim.verify.equivalence_datapaths import compare_datapaths
 from intsim.verify.equivalence_inputs import fill
-from intsim.verify.equivalence_networks import Options
+from intsim.verify.equivalence_networks import Options, compare_networks
 from tests.oracles.arith import Trap, dot
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "digits_cnn" / "network.h5"
@@ -209,3 +218,25 @@ def test_inputs_stay_in_their_ranges():
     ends = Interval(np.array([3, -9], dtype=object), np.array([8, -2], dtype=object))
     assert fill((2, 2), ends).tolist() == [[3, -2], [3, -2]]
     assert fill((3,), Interval(-1, 5)).tolist() == [0, 0, 0]
+
+
+def test_ranges_per_element():
+    """Only the last row's sums can leave 8 bits: the others are of small inputs."""
+    b = NetworkBuilder()
+    x = b.input("x", (3, 2), INT8)
+    sums = b.add(Dense(weight=[[1, 1], [1, -1]]), x, name="sums")
+    b.output(b.add(Requantize(Requantization((ShiftRight(bits=1),))), sums, name="codes"))
+    made = b.build()
+    ends = np.array([[-1, -1], [-9, -1], [-128, -128]], dtype=object)
+    ranges = {"x": Interval(ends, -ends - 1)}
+    found = {}
+    for bits in (9, 8):
+        saturated = Accumulator(IntFormat(bits), Overflow.SATURATE)
+        other = made.with_datapath(Datapath((Rule(("sums",), saturated),)))
+        (found[bits],) = compare_datapaths(made, other, Options(ranges=ranges))
+    assert found[9].verdict == "equal"
+    assert found[8].difference.index[0] == 2
+    (x,) = found[8].difference.inputs
+    assert ((x >= ends) & (x < -ends)).all()
+    (node,) = compare_networks(made, made, Options(ranges=ranges))
+    assert [(entry.lo, entry.hi) for entry in node.compared.channels] == [(-256, 254), (-255, 255)]
