@@ -42,6 +42,8 @@ INTERRUPTED = 128 + signal.SIGINT
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command. Returns the exit status; only argparse's own endings raise SystemExit."""
     arguments = make_parser().parse_args(argv)
+    if argv is None:  # the command itself; a program that calls this is not talked to
+        _tell_compilations()
     try:
         with _terminated_by_interrupt():
             status: int = arguments.run(arguments)
@@ -64,6 +66,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("intsim: interrupted", file=sys.stderr)
         return INTERRUPTED
     return status
+
+
+def _tell_compilations() -> None:
+    """The first use takes a while: say once what it compiles, and where that is kept."""
+    from intsim.kernels import jit
+
+    said: list[str] = []
+
+    def tell(kernel: str) -> None:
+        if not said:
+            what = f"{kernel} and other kernels for this processor"
+            print(f"intsim: compiling {what}; kept in {jit.cache_folder()}", file=sys.stderr)
+        said.append(kernel)
+
+    jit.tell_compilations(tell)
 
 
 def _complain(what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib.metadata import entry_points
+from typing import Any
 
 from intsim.errors import SpecError
 from intsim.ops import OPS, Op
@@ -51,3 +51,10 @@ class Registry:
                 )
             return op
         return None
+
+
+def entry_points(**chosen: str) -> Any:
+    """Imported when an op is not found among the others: it takes a while."""
+    from importlib import metadata
+
+    return metadata.entry_points(**chosen)

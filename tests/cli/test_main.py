@@ -50,6 +50,40 @@ def test_help_imports_nothing_heavy():
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
+def test_help_of_the_command_imports_neither_numpy_nor_numba(tmp_path):
+    """As a process of its own, `info` too: it shows a network and runs nothing."""
+    network, _ = setup(tmp_path)
+    for arguments, light in (
+        (["--help"], {"numpy", "numba"}),
+        (["info", str(network)], {"numba", "llvmlite"}),
+    ):
+        code = (
+            f"import sys; sys.argv = ['intsim', *{arguments!r}]\n"
+            "from intsim.cli.main import main\n"
+            "try: main()\nexcept SystemExit: pass\n"
+            f"assert not {light!r} & set(sys.modules)"
+        )
+        subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_the_first_use_says_what_it_compiles(tmp_path):
+    """Once, on stderr; the second use says nothing."""
+    network, inputs = setup(tmp_path)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    told = []
+    for name in ("first.npz", "second.npz"):
+        command = [*INTSIM, "run", network, "-i", inputs, "-o", tmp_path / name]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+        assert done.stdout == ""
+        told.append(done.stderr)
+    first = told[0].splitlines()
+    assert len(first) == 1
+    assert first[0].startswith("intsim: compiling ")
+    assert first[0].endswith(f"; kept in {next((tmp_path / 'cache' / 'intsim').iterdir())}")
+    assert told[1] == ""
+    assert (tmp_path / "first.npz").read_bytes() == (tmp_path / "second.npz").read_bytes()
+
+
 def test_version(capsys):
     done = call(capsys, "--version")
     assert (done.status, done.err) == (0, "")

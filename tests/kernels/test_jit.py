@@ -52,6 +52,48 @@ def test_a_temporary_folder_that_others_can_write_is_not_used(fresh):
     assert not any(planted.iterdir())
 
 
+def taken_away(folder, monkeypatch):
+    """Give a folder to another user."""
+    if os.getuid() == 0:
+        os.chown(folder, 12345, -1)
+    else:
+        monkeypatch.setattr(jit.os, "getuid", lambda: 12345)
+
+
+@pytest.mark.parametrize("whose", ["another's", "for all to write"])
+def test_a_folder_of_somebody_else_is_not_used(whose, fresh, monkeypatch):
+    planted = fresh / "home" / ".cache" / "intsim" / f"kernels-{jit.digest()}"
+    planted.mkdir(parents=True)
+    (planted / "planted.nbc").write_bytes(b"code")
+    if whose == "another's":
+        taken_away(planted, monkeypatch)
+    else:
+        planted.chmod(0o777)
+    folder = jit.cache_folder()
+    assert folder != planted
+    assert fresh / "tmp" in folder.parents
+
+
+def test_the_next_place_is_taken_where_the_chosen_one_is_somebody_elses(fresh, monkeypatch):
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(fresh / "n"))
+    planted = fresh / "n" / "intsim" / f"kernels-{jit.digest()}"
+    planted.mkdir(parents=True)
+    planted.chmod(0o777)
+    assert jit.cache_folder().parent == fresh / "home" / ".cache" / "intsim"
+
+
+def test_a_folder_that_cannot_be_written_is_read(fresh, monkeypatch):
+    full = fresh / "home" / ".cache" / "intsim" / f"kernels-{jit.digest()}"
+    full.mkdir(parents=True)
+    monkeypatch.setattr(
+        jit, "_can_write", lambda folder: full != folder and folder.mkdir(exist_ok=True) is None
+    )
+    assert fresh / "tmp" in jit.cache_folder().parents
+    jit.cache_folder.cache_clear()
+    (full / "kernel.nbc").write_bytes(b"")
+    assert jit.cache_folder() == full
+
+
 def test_an_edited_kernel_has_another_folder(monkeypatch, tmp_path):
     copied = tmp_path / "kernels"
     shutil.copytree(Path(jit.__file__).parent, copied)
