@@ -1,0 +1,117 @@
+"""What the checker makes of an op, against what the op gives: shapes, formats and ranges."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intsim.arithmetic import Rounding, Scale
+from intsim.errors import OverflowTrap
+from intsim.formats import IntFormat
+from intsim.network import NetworkBuilder
+from intsim.ops import OPS, Requantize
+from intsim.storage import save
+from intsim.testing.case import network_of
+from intsim.testing.strategies import requantizations
+from intsim.verify.check_certificate.form import limits
+from intsim.verify.check_certificate.ranges import image, requantized, rounded, scaled
+from intsim.verify.check_certificate.stored import Tensor, outputs_of, stored_accumulator
+from tests.contract.registry import CASES
+from tests.oracles.arith import round_shift
+
+
+def tensor_of(spec, values, by_channel):
+    """What is known of an input that holds these values."""
+    if not isinstance(spec.format, IntFormat):
+        return Tensor(None, spec.shape, [])
+    rows = values.reshape(-1, spec.shape[-1]) if by_channel and spec.shape else values.reshape(-1, 1)
+    pairs = [(int(column.min()), int(column.max())) for column in rows.T]
+    return Tensor(limits(str(spec.format)), spec.shape, pairs)
+
+
+def inside(values, ranges):
+    """Whether values, channels last, are in a range."""
+    lows, highs = (np.array(ends, object) for ends in zip(*ranges, strict=True))
+    wide = values.astype(object)
+    return bool(np.all((wide >= lows) & (wide <= highs)))
+
+
+@pytest.mark.parametrize("name", sorted(OPS))
+@settings(max_examples=12)
+@given(data=st.data())
+def test_every_op(name, data):
+    case = data.draw(CASES[name])
+    by_channel = data.draw(st.booleans())
+    inputs = [tensor_of(spec, x, by_channel) for spec, x in zip(case.specs, case.inputs, strict=True)]
+    wanted = case.op.infer(*case.specs)
+    try:
+        values = case.op.reference(*(x if x.dtype.kind == "f" else x.astype(object) for x in case.inputs))
+    except (OverflowTrap, IndexError):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        save(network_of(case), Path(folder) / "network.h5")
+        with h5py.File(Path(folder) / "network.h5", "r") as file:
+            group = file["nodes/node"]
+            acc = stored_accumulator(group["accumulator"]) if "accumulator" in group else None
+            found = outputs_of(name, group, acc, inputs, len(wanted))
+            assert [tensor.shape for tensor in found] == [spec.shape for spec in wanted]
+            real = [not isinstance(spec.format, IntFormat) for spec in wanted]
+            assert [tensor.format is None for tensor in found] == real
+            for tensor, spec, result in zip(found, wanted, values, strict=True):
+                if isinstance(spec.format, IntFormat):
+                    assert tensor.format == limits(str(spec.format))
+                    ranges = None if acc else image(name, group, inputs, tensor.shape)
+                    assert inside(result, tensor.range if ranges is None else ranges)
+
+
+@given(data=st.data())
+def test_every_value_of_a_requantization_is_inside(data):
+    channels = data.draw(st.integers(1, 3))
+    rule = data.draw(requantizations(channels, IntFormat(8)))
+    low = data.draw(st.integers(-(2**20), 2**20))
+    high = low + data.draw(st.integers(0, 300))
+    values = np.arange(low, high + 1, dtype=object)[:, None].repeat(channels, axis=1)
+    try:
+        codes = rule.apply(values)
+    except (OverflowTrap, IndexError, OverflowError):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        builder = NetworkBuilder()
+        x = builder.input("x", (channels,), IntFormat(32))
+        builder.output(builder.add(Requantize(requantization=rule), x, name="node"))
+        save(builder.build(), Path(folder) / "network.h5")
+        with h5py.File(Path(folder) / "network.h5", "r") as file:
+            found = requantized(file["nodes/node/requantization"], [(low, high)])
+    assert inside(codes, found)
+
+
+@pytest.mark.parametrize("rounding", [kind for kind in Rounding if kind is not Rounding.STOCHASTIC])
+def test_rounding(rounding):
+    """Every value of 8 bits by every shift to 5, against the oracle of the roundings."""
+    for value in range(-128, 128):
+        for shift in range(6):
+            wanted = round_shift(value, shift, rounding.name.lower())
+            assert rounded(value, 1 << shift, rounding.name.lower()) == wanted
+
+
+@given(
+    value=st.integers(-(2**63), 2**63 - 1),
+    factor=st.floats(-4, 4, width=32),
+    before=st.none() | st.floats(-300, 300, width=32),
+    after=st.none() | st.floats(-300, 300, width=32),
+    rounding=st.sampled_from([kind for kind in Rounding if kind is not Rounding.STOCHASTIC]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+)
+def test_real_scales(value, factor, before, after, rounding, dtype):
+    """As numpy's floats of the same width do it."""
+    given = [None if real is None else dtype(real) for real in (before, after)]
+    step = Scale(factors=dtype(factor), before=given[0], after=given[1], rounding=rounding)
+    (wanted,) = step.exact(np.array([value], dtype=object))
+    bits = 8 * np.dtype(dtype).itemsize
+    assert scaled(value, bits, before, factor, after, rounding.name.lower()) == wanted
