@@ -58,6 +58,19 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--rounding", metavar="R", help="of the one right shift of --narrowest, as half_up or half_even"
     )
+    parser.add_argument(
+        "--range",
+        metavar="[NAME=]LO:HI",
+        action="append",
+        default=[],
+        help="what an input can be, where that is less than its format; may be repeated",
+    )
+    parser.add_argument(
+        "--ranges",
+        metavar="FILE",
+        type=Path,
+        help=".npz or .h5 with NAME.lo and NAME.hi, each one value, one per channel or one per element",
+    )
     parser.add_argument("--only", metavar="GLOB", action="append", help="nodes; may be repeated")
     parser.add_argument("--enumerate", action="store_true", help="go through every accumulator")
     parser.add_argument("--channels", action="store_true", help="a line per channel as well")
@@ -74,7 +87,7 @@ def run(arguments: Namespace) -> int:
 
     asked = _asked(arguments)
     network = load(arguments.network)
-    with _options(arguments) as options:
+    with _options(network, arguments) as options:
         if asked == "datapaths":
             from intsim.cli.equiv_inputs import write_inputs
             from intsim.verify.equivalence_datapaths import compare_datapaths
@@ -124,7 +137,8 @@ def _asked(arguments: Namespace) -> str:
 
 
 @contextmanager
-def _options(arguments: Namespace) -> Iterator[Options]:
+def _options(network: Network, arguments: Namespace) -> Iterator[Options]:
+    from intsim.cli.prove_ranges import ranges_of
     from intsim.verify.equivalence_networks import Options
 
     with progress("equiv") as advance:
@@ -133,6 +147,7 @@ def _options(arguments: Namespace) -> Iterator[Options]:
             arguments.enumerate,
             arguments.threads,
             None if advance is None else lambda _: advance,
+            ranges_of(network, arguments),
         )
 
 

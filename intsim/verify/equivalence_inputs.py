@@ -83,7 +83,6 @@ def _extremes(terms: Terms, interval: Interval) -> tuple[Values, Values]:
 
 
 def _at(end: Any, place: tuple[int, ...]) -> int:
-    """One element's end of a range that is per tensor or per channel."""
-    return (
-        int(end[place[-1]]) if isinstance(end, np.ndarray) and end.size > 1 else int(np.asarray(end).item())
-    )
+    """One element's end of a range that is per tensor, per channel or per element."""
+    ends = np.asarray(end, dtype=object)
+    return int(ends[place] if ends.ndim > 1 else ends.reshape(-1)[place[-1] if ends.size > 1 else 0])

@@ -91,6 +91,22 @@ def test_channels(folder, capsys):
     assert out.endswith("\n1 node over the ranges proved in a.h5: 1 differs\n")
 
 
+def test_ranges_of_inputs(folder, capsys):
+    plain = json.loads(
+        call(capsys, "equiv", "a.h5", "b.h5", "--range", "x=0:3", "--only", "fc", "--json").out
+    )
+    assert [(e["lo"], e["hi"]) for e in plain[0]["channels"]] == [
+        (7 - 10, 7 + 20),
+        (-2 - 103 - 7, 1 + 206 - 7),
+    ]
+    np.savez("r.npz", **{"x.lo": np.zeros(4, int), "x.hi": np.full(4, 3)})
+    again = json.loads(
+        call(capsys, "equiv", "a.h5", "b.h5", "--ranges", "r.npz", "--only", "fc", "--json").out
+    )
+    assert again == plain
+    assert call(capsys, "equiv", "a.h5", "b.h5", "--range", "y=0:3").status == 2
+
+
 def test_not_decided(folder, capsys):
     save(changed(small(), ShiftRight(bits=2, rounding=Rounding.STOCHASTIC)), "c.h5")
     done = call(capsys, "equiv", "a.h5", "c.h5", "--only", "fc")
