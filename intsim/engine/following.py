@@ -38,7 +38,7 @@ def following(
     interval, channels, register : of the sums, as in `epilogue_of`
     """
     first: Any = nodes[0].op
-    rule, rest = _with_clamps(first.requantization, nodes[1:])
+    rule, rest = with_clamps(first.requantization, nodes[1:])
     made = epilogue_of(rule, interval, channels, register)
     if isinstance(made, str) or not rest:
         return made
@@ -73,7 +73,7 @@ def table_of(ops: Sequence[Op], format: IntFormat) -> Array:
     return table
 
 
-def _with_clamps(rule: Requantization, nodes: Sequence[Node]) -> tuple[Requantization, Sequence[Node]]:
+def with_clamps(rule: Requantization, nodes: Sequence[Node]) -> tuple[Requantization, Sequence[Node]]:
     """Rule Q5: the requantization with the clamps that follow it, and the nodes after them."""
     place = 0
     while place < len(nodes) and isinstance(nodes[place].op, Clamp):

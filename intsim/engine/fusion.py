@@ -15,8 +15,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from intsim.bounds import NetworkBounds
+from intsim.engine.elementwise import PAIRS, lower_pair
 from intsim.engine.finished import lower_finished
 from intsim.engine.following import following, pointwise
 from intsim.engine.lowered import Lowered, Site, site_of
@@ -64,10 +66,13 @@ class Fusion:
         found = []
         if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             return []
-        for node in self.network.nodes:
+        # pairs first: the requantize before one would else be taken as a table after a sum
+        for node in sorted(self.network.nodes, key=lambda node: type(node.op) not in PAIRS):
             if node.name in taken:
                 continue
             for nodes in self._candidates(node, hidden):
+                if any(entry.name in taken for entry in nodes):
+                    continue
                 lowered = self._lower(nodes)
                 if isinstance(lowered, Lowered):
                     found.append(Group(nodes, lowered))
@@ -77,11 +82,22 @@ class Fusion:
 
     def _candidates(self, node: Node, hidden: frozenset[str]) -> Iterator[tuple[Node, ...]]:
         """Nodes that could be one step with this one first, the most of them first."""
-        if type(node.op) not in SUMS:
-            return
-        nodes = [node, *self._chain(node, hidden)]
-        for count in range(len(nodes), 1, -1):
-            yield tuple(nodes[:count])
+        if type(node.op) in SUMS:
+            nodes = [node, *self._chain(node, hidden)]
+            for count in range(len(nodes), 1, -1):
+                yield tuple(nodes[:count])
+        elif type(node.op) in PAIRS:
+            before = [self._before(name, hidden) for name in node.inputs]
+            after = list(self._chain(node, hidden))
+            for count in range(len(after), 0, -1):
+                yield (*(entry for entry in before if entry is not None), node, *after[:count])
+
+    def _before(self, name: str, hidden: frozenset[str]) -> Node | None:
+        """The requantize that gives an operand to nobody else."""
+        node = self.network.producers.get(name)
+        if node is None or name not in hidden or not isinstance(node.op, Requantize):
+            return None
+        return node
 
     def _chain(self, node: Node, hidden: frozenset[str]) -> Iterator[Node]:
         """A requantize, then ops element by element, each the only reader of the one before (rule Q2)."""
@@ -99,8 +115,34 @@ class Fusion:
     def _lower(self, nodes: tuple[Node, ...]) -> Lowered | str:
         names = tuple(node.name for node in nodes)
         if names not in self.lowered:
-            self.lowered[names] = self._lower_sums(nodes)
+            by_sums = type(nodes[0].op) in SUMS
+            self.lowered[names] = self._lower_sums(nodes) if by_sums else self._lower_pair(nodes)
         return self.lowered[names]
+
+    def _lower_pair(self, nodes: tuple[Node, ...]) -> Lowered | str:
+        place = next(index for index, node in enumerate(nodes) if type(node.op) in PAIRS)
+        own = {node.outputs[0]: node for node in nodes[:place]}
+        rules, names = [], []
+        for name in nodes[place].inputs:
+            before: Any = own.get(name)
+            rules.append(None if before is None else before.op.requantization)
+            names.append(name if before is None else before.inputs[0])
+        specs = [self.network.specs[name] for name in names]
+        ranges = [self.bounds.tensors[name] for name in names]
+        last = self.network.specs[nodes[-1].outputs[0]]
+        lowered = lower_pair(
+            nodes[place],
+            (rules[0], rules[1]),
+            (specs[0], specs[1]),
+            (ranges[0], ranges[1]),
+            nodes[place + 1 :],
+            last,
+        )
+        if isinstance(lowered, str):
+            return lowered
+        words = [node.op.name for node in nodes]
+        words[place] = lowered.kernel
+        return replace(lowered, kernel=" + ".join(words))
 
     def _lower_sums(self, nodes: tuple[Node, ...]) -> Lowered | str:
         site = site_of(self.network, nodes[0], self.bounds, self.counted)

@@ -5,9 +5,11 @@ Rules
 N1. A form is used for a block of 16 channels if it is proved for each of them (rule F2). Forms are tried
     from the cheapest on: float32 with one offset, with another one below zero, float64; the forms of one
     epilogue share the integers that they share in `Epilogue`.
-N2. Where blocks are left, or where codes are too many to look at, the whole epilogue is the stages of
-    `kernels.fixed`, if the requantization has no others and int32 holds what it should.
-N3. Values are int32; a register narrower than that wraps before the requantization, and then no pivot
+N2. One product and one right shift have a formula in float64 by algebra, however many codes there are:
+    see `_by_algebra`.
+N3. Where blocks are left, and that is not so, the whole epilogue is the stages of `kernels.fixed`, if the
+    requantization has no others and int32 holds what it should.
+N4. Values are int32; a register narrower than that wraps before the requantization, and then no pivot
     may stand beside the start value.
 """
 
@@ -17,7 +19,17 @@ from typing import Any
 
 import numpy as np
 
-from intsim.arithmetic import Interval, Requantization
+from intsim.arithmetic import (
+    Add,
+    AnyStep,
+    Clamp,
+    Interval,
+    Multiply,
+    Overflow,
+    Requantization,
+    Rounding,
+    ShiftRight,
+)
 from intsim.formats import IntFormat
 from intsim.kernels.epilogue import (
     DOUBLE,
@@ -37,6 +49,14 @@ from intsim.kernels.staircase import Staircase, staircase
 from intsim.record import Array
 
 _INT32 = IntFormat(32)
+_NUDGES = {  # what is added to y: ones, and units of 2**-(bits + 1) from zero up and below zero
+    Rounding.FLOOR: (-0.5, 1, 1),
+    Rounding.CEIL: (0.5, -1, -1),
+    Rounding.HALF_UP: (0.0, 1, 1),
+    Rounding.HALF_DOWN: (0.0, -1, -1),
+    Rounding.HALF_AWAY: (0.0, 1, -1),
+    Rounding.HALF_TOWARD_ZERO: (0.0, -1, 1),
+}
 _WORDS = {SINGLE: "float32", SIGNED: "float32 by sign", DOUBLE: "float64"}
 
 
@@ -60,8 +80,11 @@ def epilogue_of(
     made = _by_formula(stairs, channels, register) if isinstance(stairs, Staircase) else stairs
     if isinstance(made, tuple):
         return made
-    stages = _by_stages(requantization, interval, channels, register)
-    return made if stages is None else stages
+    for way in (_by_algebra, _by_stages):
+        other = way(requantization, interval, channels, register)
+        if other is not None:
+            return other
+    return made
 
 
 def _by_formula(stairs: Staircase, channels: int, register: IntFormat) -> tuple[Epilogue, str] | str:
@@ -126,10 +149,65 @@ def _doubles(stairs: Staircase, channels: int, blocks: Array) -> tuple[Array, Ar
     return lanes, blocks & _blocks(found, channels), formula.centre
 
 
+def _by_algebra(
+    requantization: Requantization, interval: Interval, channels: int, register: IntFormat
+) -> tuple[Epilogue, str] | None:
+    """Rule N2: Multiply, ShiftRight, perhaps Add and Clamp, the last two the same for all channels.
+
+    With |value * multiplier| below 2**52, y = value * (multiplier / 2**bits) is exact in float64, and so
+    is y + offset where the offset is a multiple of 2**-(bits + 1). An odd multiple of that is added to
+    y, a multiple of 2**-bits, so no tie is left: half a unit of y's last place up or down decides those
+    that were. The shift's rounding says which way.
+    """
+    if len(requantization.steps) < 2:
+        return None
+    product, shift, *rest = requantization.steps
+    tail = _tail(requantization, rest, interval)
+    if not isinstance(product, Multiply) or not isinstance(shift, ShiftRight) or tail is None:
+        return None
+    largest = max(-interval.min, interval.max, 1) * int(product.multipliers.max())
+    most = 2**52 if shift.rounding in _NUDGES else 0
+    if largest >= most or (product.multipliers < 0).any() or int(shift.bits.max()) > 52:
+        return None
+    some = shift.bits > 0
+    half, up, below = (np.where(some, part, 0.0) for part in _NUDGES[shift.rounding])
+    unit = 2.0 ** -(shift.bits + 1.0)
+    rows = (product.multipliers * 2.0**-shift.bits, half + up * unit, half + below * unit)
+    parameters = np.stack([_spread(np.broadcast_to(row.ravel(), (channels,)), channels) for row in rows])
+    zero, low, high = tail
+    epilogue = plain(channels, register)._replace(doubles=parameters, zero=zero, low=low, high=high)
+    epilogue = epilogue._replace(kinds=np.full_like(epilogue.kinds, DOUBLE))
+    size = largest.bit_length()
+    return epilogue, f"float64 holds every product, below 2**{size}, and half a unit of its last place [N2]"
+
+
+def _tail(
+    requantization: Requantization, steps: list[AnyStep], interval: Interval
+) -> tuple[int, int, int] | None:
+    """What is added to all channels, and the limits of the code; None where there is more to it."""
+    for step in requantization.steps:
+        interval = step.map_interval(interval)
+        if step.into is not None and not interval.within(step.into.format):
+            return None
+    if requantization.overflow is not Overflow.SATURATE and not interval.within(requantization.format):
+        return None
+    zero, low, high = 0, requantization.format.min, requantization.format.max
+    for place, step in enumerate(steps):
+        if isinstance(step, Add) and place == 0 and step.values.size == 1:
+            zero = int(step.values.ravel()[0])
+        elif isinstance(step, Clamp) and step.lo.size == step.hi.size == 1:
+            low, high = (
+                min(max(end, int(step.lo.ravel()[0])), int(step.hi.ravel()[0])) for end in (low, high)
+            )
+        else:
+            return None
+    return (zero, low, high) if max(map(abs, (zero, low, high))) < 2**30 else None
+
+
 def _by_stages(
     requantization: Requantization, interval: Interval, channels: int, register: IntFormat
 ) -> tuple[Epilogue, str] | None:
-    """Rule N2."""
+    """Rule N3."""
     if unfit(requantization, interval) is not None:
         return None
     stages = fixed(program(requantization, interval), interval)

@@ -38,8 +38,8 @@ from intsim.arithmetic import (
 from intsim.kernels.program import right_shift, unfit
 from intsim.record import Array
 
-MOST_CODES = 1024
-"""Codes per channel beyond which nobody wants to look at each of them."""
+MOST_CODES, MOST_POINTS = 1024, 1 << 17
+"""Codes beyond which nobody wants to look at each of them, for several channels."""
 
 _SHIFTED = {Rounding.FLOOR: -0.5, Rounding.CEIL: 0.5}
 
@@ -128,8 +128,9 @@ def staircase(requantization: Requantization, interval: Interval) -> Staircase |
         interval = interval.hull()  # one function for all channels
     lo, hi = _ends(interval, requantization.channels())
     first, last = codes_of(requantization, np.stack([lo, hi]))
-    if int(last.max()) - int(first.min()) > MOST_CODES:
-        return f"codes are in [{first.min()}, {last.max()}], more than {MOST_CODES}"
+    count = int(last.max()) - int(first.min())
+    if count > MOST_CODES and count * lo.size > MOST_POINTS:
+        return f"codes are in [{first.min()}, {last.max()}] in {lo.size} channels, too many to look at"
     slope, offset = estimate(requantization, lo.size)
     codes = np.arange(int(first.min()) + 1, int(last.max()) + 1)[:, None]
     reached = (codes > first) & (codes <= last)

@@ -171,7 +171,7 @@ def test_a_code_of_an_end_off_by_one_is_refused(end):
         ((Add(into=Register(IntFormat(8))),), "a register of int8 wrap can overflow"),
         ((Add(into=Register(IntFormat(8), Overflow.TRAP)),), "a register of int8 trap can overflow"),
         ((ShiftLeft(bits=60),), "beyond int64"),
-        ((ShiftLeft(bits=6),), "more than 1024"),
+        ((ShiftLeft(bits=9),), "too many to look at"),
     ],
 )
 def test_what_has_no_staircase(steps, reason):
@@ -217,18 +217,51 @@ def test_a_narrow_register_has_no_pivot():
     assert np.array_equal(finished(epilogue, values + 5 * 2**16), rule.apply(values))
 
 
-def test_codes_too_many_to_look_at_take_the_stages():
+def many_codes(*shifts):
+    """Three channels of int16 codes, over a range per channel."""
     rule = Requantization(
         (
-            Multiply(multipliers=2**30 + 1),
-            ShiftRight(bits=31, rounding=Rounding.HALF_UP),
+            Multiply(multipliers=np.array([2**30 + 1, 7 * 2**20, 2**31 - 1])),
+            *shifts,
+            Add(values=-7),
             Clamp(lo=-(2**15), hi=2**15 - 1),
         ),
         IntFormat(16),
     )
-    epilogue, _ = epilogue_of(rule, Interval(-90000, 90000), 3)
+    return rule, Interval(*(np.array([end] * 3, dtype=object) for end in (-90000, 90000)))
+
+
+def test_codes_too_many_to_look_at_take_the_stages():
+    shifts = ShiftRight(bits=31, rounding=Rounding.HALF_UP), ShiftRight(bits=np.array([1, 0, 1]))
+    rule, interval = many_codes(*shifts)
+    epilogue, _ = epilogue_of(rule, interval, 3)
     assert epilogue.kinds.tolist() == [FIXED]
     values = np.arange(-90000, 90000).reshape(-1, 3)
+    assert np.array_equal(finished(epilogue, values), rule.apply(values))
+
+
+@pytest.mark.parametrize("rounding", [r for r in Rounding if r is not Rounding.STOCHASTIC])
+def test_one_product_and_one_shift_by_algebra(rounding):
+    rule, interval = many_codes(ShiftRight(bits=np.array([31, 30, 32]), rounding=rounding))
+    made = epilogue_of(rule, interval, 3)
+    if rounding in (Rounding.TOWARD_ZERO, Rounding.AWAY_FROM_ZERO, Rounding.HALF_EVEN, Rounding.HALF_ODD):
+        assert "too many to look at" in made
+        return
+    assert made[1].startswith("float64 holds every product, below 2**48")
+    values = np.arange(-90000, 90001)[:, None] + np.zeros(3, np.int64)
+    assert np.array_equal(finished(made[0], values), rule.apply(values))
+
+
+@pytest.mark.parametrize(
+    "rounding", [Rounding.HALF_UP, Rounding.HALF_AWAY, Rounding.HALF_DOWN, Rounding.FLOOR]
+)
+def test_ties_by_algebra(rounding):
+    steps = Multiply(multipliers=np.array([3, 1, 2])), ShiftRight(bits=np.array([1, 0, 2]), rounding=rounding)
+    rule = Requantization(steps, IntFormat(18))
+    interval = Interval(*(np.array([end] * 3, dtype=object) for end in (-60000, 60000)))
+    epilogue, proof = epilogue_of(rule, interval, 3)
+    assert "[N2]" in proof
+    values = np.arange(-60000, 60001)[:, None] + np.zeros(3, np.int64)
     assert np.array_equal(finished(epilogue, values), rule.apply(values))
 
 

@@ -1,0 +1,75 @@
+"""Lowering of add, sub and mul between requantizations (rules L1 to L4 of `kernels.pairing`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from intsim.arithmetic import Interval, Requantization
+from intsim.engine.following import with_clamps
+from intsim.engine.lowered import Call, Lowered, Work, ready
+from intsim.formats import TensorSpec
+from intsim.kernels.pairing import Pair, pair_of
+from intsim.network import Node
+from intsim.ops import Add, Mul, Op, Sub
+from intsim.record import Array
+
+PAIRS: tuple[type[Op], ...] = (Add, Sub, Mul)
+"""Ops of two tensors that have a kernel between requantizations."""
+
+_LEAST = 1 << 15  # elements below which a thread costs more than it gives
+
+
+def lower_pair(
+    node: Node,
+    before: tuple[Requantization | None, Requantization | None],
+    inputs: tuple[TensorSpec, TensorSpec],
+    ranges: tuple[Interval, Interval],
+    after: Sequence[Node],
+    output: TensorSpec,
+) -> Lowered | str:
+    """A kernel for an op of two tensors, the requantizations before it, and one after it; or why not.
+
+    Parameters
+    ----------
+    node : the op
+    before : what each input goes through first
+    inputs, ranges : what the inputs are, and what they can be
+    after : a requantize, and clamps
+    output : of the last node
+    """
+    register = node.op.register.format  # type: ignore[attr-defined]
+    if inputs[0].shape != inputs[1].shape:
+        return f"shapes {inputs[0].shape} and {inputs[1].shape} differ"
+    if any(spec.format.storage.itemsize > 4 for spec in (*inputs, output)) or output.integer.bits > 31:
+        return "formats of more than 32 bits"
+    if any(spec.integer.bits == 32 and not spec.integer.signed for spec in inputs):
+        return "an operand is uint32"
+    rule, rest = with_clamps(after[0].op.requantization, after[1:])  # type: ignore[attr-defined]
+    if rest:
+        return f"{rest[0].op.name} after it"
+    made = pair_of(node.op.name, ranges, before, register, rule)
+    if isinstance(made, str):
+        return made
+    pair, proof = made
+    form = "float32" if proof.startswith("float32") else "float64"
+    return Lowered(f"{node.op.name} {form}", proof, _call(pair, output))
+
+
+def _call(pair: Pair, output: TensorSpec) -> Call:
+    storage, shape = output.format.storage, output.shape
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        from intsim.kernels.pairs import combine
+        from intsim.kernels.threads import run_parts
+
+        a, b = (ready(x) for x in (inputs[0], inputs[-1]))
+        out = np.empty((a.shape[0], *shape), storage)
+        left, right, flat = a.reshape(-1), b.reshape(-1), out.reshape(-1)
+        run_parts(
+            lambda begin, end: combine(left, right, pair, begin, end, flat), flat.size, work.threads, _LEAST
+        )
+        return (out,)
+
+    return call
