@@ -30,6 +30,7 @@ class Products:
     geometry : int64, the places of `kernels.sums`
     input_format : of the activations
     images : the input as (N, H, W, C)
+    storage : the dtype of the images
     """
 
     word: str
@@ -43,6 +44,7 @@ class Products:
     geometry: Array
     input_format: IntFormat
     images: Images
+    storage: np.dtype[Any]
 
     @property
     def channels(self) -> int:
@@ -53,6 +55,11 @@ class Products:
     def taps(self) -> int:
         """Terms of one sum."""
         return int(self.filters[0].size)
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether every output channel sees one input channel, and there are several."""
+        return self.groups > 1 and self.filters.shape[3] == 1
 
     @property
     def matrix(self) -> bool:
@@ -96,10 +103,17 @@ def products_of(op: Any, spec: TensorSpec, output: TensorSpec) -> Products:
         np.array([*geometry, groups], np.int64),
         spec.integer,
         images,
+        spec.format.storage if _held(op, spec) else np.dtype(np.int64),
     )
 
 
 _Shape = tuple[Array, int, Array, Images, list[int]]
+
+
+def _held(op: Any, spec: TensorSpec) -> bool:
+    """Whether images hold what is outside them: only those of a transposed convolution must."""
+    codes = np.iinfo(spec.format.storage)
+    return type(op) is not TransposeConv2d or bool(codes.min <= op.input_zero_point <= codes.max)
 
 
 def _same(x: Array) -> Array:
@@ -128,7 +142,7 @@ def _transposed(op: TransposeConv2d, spec: TensorSpec, output: TensorSpec) -> _S
     """A convolution over the spread input that meets the taps from the last to the first."""
     filters = np.ascontiguousarray(op.weight[:, ::-1, ::-1])
     places = np.arange(filters[0].size).reshape(filters.shape[1:])[::-1, ::-1].ravel()
-    held = spec.integer.holds(op.input_zero_point, op.input_zero_point)
+    held = _held(op, spec)
 
     def images(x: Array) -> Array:
         return op.spread(x if held else x.astype(np.int64))

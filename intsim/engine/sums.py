@@ -16,15 +16,19 @@ K5. Everything else is done term by term in the accumulator's own order, in lane
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from intsim.arithmetic import Interval, Topology
+from intsim.engine.blocks import Blocks, blocks_of
 from intsim.engine.chain import lower_chain
-from intsim.engine.lowered import Lowered, Site, Work, ready
+from intsim.engine.depthwise import Depthwise, depthwise_of
+from intsim.engine.lowered import Call, Lowered, Site, Work, ready
 from intsim.engine.products import Products, products_of
-from intsim.formats import IntFormat
+from intsim.formats import IntFormat, TensorSpec
+from intsim.kernels.epilogue import Epilogue, plain, started
 from intsim.ops.dot import cannot_overflow, is_ring
 from intsim.record import Array
 
@@ -68,13 +72,62 @@ def why_exact(site: Site, proved: bool) -> str:
 
 
 def _lower_exact(site: Site, products: Products, lane: np.dtype[Any], reason: str) -> Lowered:
+    if lane == np.int32:
+        vectors = vectors_of(products)
+        if vectors is not None:
+            call = _sums_call(site, products, vectors)
+            return Lowered(f"{products.word} {vectors.word}", reason, call)
+    return _lower_plain(site, products, lane, reason)
+
+
+def vectors_of(products: Products) -> Blocks | Depthwise | None:
+    """The sums modulo 2**32 on a vector kernel; None where operands do not fit one."""
+    return depthwise_of(products) if products.depthwise else blocks_of(products)
+
+
+def vectors_call(site: Site, products: Products, vectors: Blocks | Depthwise, epilogue: Epilogue) -> Call:
+    """What an epilogue makes of the sums of a node, in the storage of its output."""
+    storage, shape = site.outputs[0].format.storage, site.outputs[0].shape
+    started_epilogue = started(epilogue, vectors.start)
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        x = ready(products.images(inputs[0]))
+        out = np.empty((inputs[0].shape[0], *shape), storage)
+        vectors.run(x, started_epilogue, out.reshape(-1, products.channels), work.threads)
+        return (out,)
+
+    return call
+
+
+def _sums_call(site: Site, products: Products, vectors: Blocks | Depthwise) -> Call:
+    """The sums of a node as its accumulator holds them; beyond 32 bits they are widened afterwards."""
+    format = products.accumulator.format
+    if format.bits <= 32:
+        return vectors_call(site, products, vectors, plain(products.channels, format))
+    narrow = replace(site, outputs=(TensorSpec(site.outputs[0].shape, _INT32),))
+    sums = vectors_call(narrow, products, vectors, plain(products.channels))
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        return (widened(sums(inputs, work)[0], format),)
+
+    return call
+
+
+def widened(sums: Array, format: IntFormat) -> Array:
+    """Sums that fit int32 as a wider register holds them: below 0 they wrap where it is unsigned."""
+    if format.signed:
+        return sums.astype(format.storage)
+    return sums.astype(np.uint64) & np.uint64(format.max)
+
+
+def _lower_plain(site: Site, products: Products, lane: np.dtype[Any], reason: str) -> Lowered:
     weight, start = _folded(products, lane)
     format = products.accumulator.format
     mask, sign = wrap_constants(format)
     narrow = weight.dtype
     if products.matrix:
         return _lower_matrix(site, products, weight, start, (mask, sign), reason)
-    depthwise = products.groups > 1 and products.filters.shape[3] == 1
+    depthwise = products.depthwise
     packed, start = (
         _pack_depthwise(products, weight, start) if depthwise else (_pack(products, weight), start)
     )

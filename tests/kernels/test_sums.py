@@ -9,9 +9,28 @@ from intsim import plan, run
 from intsim.arithmetic import Accumulator, BiasPlace, Events, Overflow, Topology, ZeroPointPlace
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat, TensorSpec
+from intsim.kernels.isa.table import chosen
 from intsim.ops import BatchMatmul, Conv2d, Dense, DepthwiseConv2d, TransposeConv2d
 from intsim.testing import Case, network_of
 from tests.contract.cases_contraction import CASES
+
+ISA = chosen()
+
+
+def fast(bits):
+    """The kernel's name for operands of so many bits."""
+    return f"int32 ({bits if ISA.bytes else 16}-bit operands, {ISA.name})"
+
+
+def fast_of(op, signed=True):
+    """The kernel's name for an op with 8-bit weights; words where the zero points take them beyond."""
+    centred = op.weight.reshape(6, -1).astype(int) - op.weight_zero_point.reshape(-1, 1)
+    beyond = centred.min() < -128 or centred.max() > 127
+    codes = IntFormat(8, signed)
+    beyond |= not codes.min <= op.input_zero_point <= codes.max
+    name = fast(16 if beyond else 8)
+    return name.replace("amx", "avx512_vnni") if isinstance(op, DepthwiseConv2d) else name
+
 
 WRAP, SATURATE, TRAP = Overflow.WRAP, Overflow.SATURATE, Overflow.TRAP
 
@@ -78,7 +97,7 @@ def test_wrap_is_done_once_and_into_the_narrow_storage(bits, signed):
     format = IntFormat(bits, signed=signed)
     op = Dense(weight=filled((5, 40), IntFormat(8)), bias=-7, accumulator=Accumulator(format))
     kernels = same(Case(op, (TensorSpec((40,), IntFormat(8)),), (filled((3, 40), IntFormat(8), 1),)))
-    assert kernels[0] == "dense int32 (int16 operands)"
+    assert kernels[0] == f"dense {fast(8)}"
 
 
 @pytest.mark.parametrize("signed", [True, False])
@@ -121,7 +140,7 @@ def convolutions(fields, accumulator):
 def test_convolutions_that_cannot_overflow(fields):
     for case in convolutions(fields, Accumulator()):
         for kernel in same(case, threads=2):
-            assert kernel == f"{case.op.name} int32 (int16 operands)"
+            assert kernel == f"{case.op.name} {fast_of(case.op, case.specs[0].format.signed)}"
 
 
 CHAINS = {
@@ -151,7 +170,7 @@ def test_convolutions_that_can_overflow(fields, chain):
     for case in convolutions(fields, CHAINS[chain]):
         exact, counted = same(case, threads=2)
         assert counted == f"{case.op.name} stepwise {lane}"
-        once = f"{case.op.name} int32 (int16 operands)"
+        once = f"{case.op.name} {fast_of(case.op, case.specs[0].format.signed)}"
         assert exact == (once if chain == "wrap" else counted)
 
 
@@ -200,11 +219,11 @@ def reason(accumulator, events=False, **fields):
 
 def test_the_plan_says_why():
     assert reason(Accumulator(IntFormat(20), SATURATE)) == (
-        "dense int32 (int16 operands)",
+        f"dense {fast(8)}",
         "every partial sum is in [-102400, 101600], no register overflows, any order is exact [K1]",
     )
     assert reason(Accumulator(IntFormat(12))) == (
-        "dense int32 (int16 operands)",
+        f"dense {fast(8)}",
         "int12 wrap: sums modulo 2**12, wrapped once at the end [K2]",
     )
     assert reason(Accumulator(IntFormat(12)), events=True) == (
@@ -220,7 +239,7 @@ def test_the_plan_says_why():
     kernel, why = reason(tree)
     assert kernel == "reference int64"
     assert why.startswith("sums can be in [-102400, 101600], beyond int12 saturate, and a tree adds them; ")
-    assert reason(tree.replace(overflow=WRAP))[0] == "dense int32 (int16 operands)"
+    assert reason(tree.replace(overflow=WRAP))[0] == f"dense {fast(8)}"
     assert reason(Accumulator(), input_zero_point=2**40)[1].startswith(
         "the input's zero point 1099511627776 does not fit int32; "
     )
@@ -238,7 +257,7 @@ def test_a_register_as_wide_as_int64_is_left_to_the_reference():
     [
         (30, 50, "stepwise int32"),
         (30, 100, "stepwise int64"),  # 2**29 and 600 * 100 * 2**15 are beyond 2**31
-        (31, 50, "int32 (int16 operands)"),
+        (31, 50, fast(16)),
         (31, 80, "stepwise int64"),
         (32, 32767, "stepwise int64"),
         (40, 32767, "stepwise int64"),

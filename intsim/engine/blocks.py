@@ -1,0 +1,216 @@
+"""Sums of products on the vector kernels: which layout, and the call (rules B1 to B7 of the kernels)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from intsim.engine.products import Products
+from intsim.kernels.epilogue import Epilogue
+from intsim.kernels.isa.table import PANEL, Isa, Kernel, chosen
+from intsim.kernels.packing import Operands, chunk, operands, pack, pieces, steps_of
+from intsim.record import Array
+
+_SUMS = 1 << 17  # int32 sums of a block: 512 KiB
+_ROWS = 512  # the most rows of a block
+_BAND = 1 << 18  # bytes of a band, unless one line takes more
+_THREAD = 1 << 21  # products below which a thread costs more than it gives
+
+
+@dataclass(frozen=True, eq=False)
+class Blocks:
+    """Packed weights and everything that a call needs beside the input.
+
+    isa : the instruction set
+    operands : what the input becomes
+    start : object array (channels), added to every sum: bias, zero point and what moved the input
+    weights, offsets, layout, band : see `kernels.gemm` and `kernels.convolve`
+    geometry : places of `kernels.sums`
+    matrix : whether every window is one place, each met once
+    rows, columns : of the block of sums
+    held : elements of a band
+    """
+
+    isa: Isa
+    operands: Operands
+    start: Array
+    weights: Array
+    offsets: Array
+    layout: Array
+    band: Array
+    geometry: Array
+    matrix: bool
+    rows: int
+    columns: int
+    held: int
+    products: int
+
+    @property
+    def word(self) -> str:
+        """What the plan says: lanes, how wide the operands are, and the instruction set."""
+        return f"int32 ({self.operands.operand.itemsize * 8}-bit operands, {self.isa.name})"
+
+    def run(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
+        """All sums of `x` through an epilogue.
+
+        Parameters
+        ----------
+        x : (N, H, W, C), C-contiguous, int8, uint8 or int16
+        epilogue : its start values hold `start`
+        out : (N * OH * OW, channels), of 8, 16 or 32 bits
+        threads : how many may work at once
+        """
+        codes = x.view(self.operands.code)
+        to = out.view(np.dtype(f"i{out.dtype.itemsize}"))
+        if not out.size:
+            return
+        if self.matrix and self._as_it_lies(codes):
+            self._matrix(codes.reshape(-1, codes.shape[3]), epilogue, to, threads)
+        else:
+            self._windows(codes, epilogue, to, threads)
+
+    def _as_it_lies(self, x: Array) -> bool:
+        return self.operands.same and x.shape[3] * x.itemsize % self.operands.kernel.depth == 0
+
+    def _matrix(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
+        from intsim.kernels.convolve import matrix_rows
+        from intsim.kernels.scratch import scratch
+        from intsim.kernels.threads import run_parts
+
+        kernel = self.operands.kernel
+
+        def part(begin: int, end: int) -> None:
+            rows = min(self.rows, -(-(end - begin) // kernel.rows) * kernel.rows)
+            sums, rest = scratch(
+                ((rows, self.columns), np.int32), ((kernel.least, x.shape[1]), self.operands.operand)
+            )
+            fixed = (kernel, x, self.weights, self.offsets, self.layout, epilogue)
+            matrix_rows(*fixed, begin, end, sums, rest, out)
+
+        run_parts(part, x.shape[0], threads, max(1, _THREAD // self.products))
+
+    def _windows(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
+        from intsim.kernels.convolve import window_lines
+        from intsim.kernels.scratch import scratch
+        from intsim.kernels.threads import run_parts
+
+        geometry = self.geometry
+        if self.matrix:  # lines of all images are one image
+            x = x.reshape(1, -1, *x.shape[2:])
+            geometry = geometry.copy()
+            geometry[[0, 3]] = x.shape[1]
+        wanted: tuple[Any, ...] = ((self.rows, self.columns), np.int32), ((self.held,), self.operands.operand)
+        fixed = (self.operands.kernel, x, self.weights, self.offsets, self.layout, geometry, self.band)
+
+        def part(begin: int, end: int) -> None:
+            sums, held = scratch(*wanted)
+            window_lines(*fixed, epilogue, begin, end, sums, held, out)
+
+        lines, columns = x.shape[0] * int(geometry[3]), int(geometry[4])
+        run_parts(part, lines, threads, max(1, _THREAD // (self.products * columns)))
+
+
+def blocks_of(products: Products) -> Blocks | None:
+    """The blocks of sums modulo 2**32; None where operands do not fit.
+
+    Parameters
+    ----------
+    products : not depthwise
+    """
+    isa, centred, zero = chosen(), products.centred(), products.input_zero_point
+    found = operands(isa, products.storage, int(centred.min()), int(centred.max()), zero)
+    if found is None:
+        return None
+    kernel, item = found.kernel, found.operand.itemsize
+    terms, places = _segments(products)
+    steps = steps_of(terms, kernel, item)
+    split = pieces(steps, kernel)
+    shape = _shape(products, kernel, item)
+    inside = np.arange(split) * (steps // split * kernel.depth)
+    offsets = (shape.starts(places, products.geometry) * item)[:, None] + inside
+    per_group = products.channels // products.groups
+    weights = centred.reshape(products.groups, per_group, len(places), terms)
+    sums = centred.sum(axis=1).astype(object)
+    steps //= split
+    layout = [
+        steps,
+        offsets.size,
+        chunk(steps, kernel),
+        -(-per_group // PANEL),
+        per_group,
+        int(products.geometry[2]) // products.groups * item,
+        int(found.signed),
+        item,
+    ]
+    band = [shape.before, zero + found.moved, found.flip, found.back]
+    band += [shape.wide, shape.pitch, shape.deep, shape.lines, shape.block]
+    return Blocks(
+        isa,
+        found,
+        products.bias - (zero + found.moved) * sums,
+        pack(weights, kernel, item),
+        offsets.ravel().astype(np.int64),
+        np.array(layout, np.int64),
+        np.array(band, np.int64),
+        products.geometry,
+        products.matrix,
+        shape.rows,
+        shape.columns,
+        shape.held,
+        products.filters.size,
+    )
+
+
+def _segments(products: Products) -> tuple[int, list[tuple[int, int]]]:
+    """The terms of a segment, and the first tap (down, across) of every segment.
+
+    Taps of one line are one segment where they lie side by side.
+    """
+    height, width, depth = products.filters.shape[1:]
+    if products.groups == 1 and (width == 1 or products.geometry[10] == 1):
+        return width * depth, [(kh, 0) for kh in range(height)]
+    return depth, [(kh, kw) for kh in range(height) for kw in range(width)]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """Rules B5 and B6 for one geometry; the places of `kernels.convolve.BEFORE` and so on."""
+
+    before: int
+    wide: int
+    pitch: int
+    deep: int
+    lines: int
+    block: int
+    rows: int
+    columns: int
+    held: int
+
+    def starts(self, taps: list[tuple[int, int]], geometry: Array) -> Array:
+        """Where each tap is in a band, in elements."""
+        _, _, channels, _, _, _, _, down, _, gap, across, *_ = geometry.tolist()
+        lines = np.array([kh * gap for kh, _ in taps])
+        rows = lines % down * self.deep + lines // down
+        return np.asarray(rows * self.pitch + np.array([kw * across * channels for _, kw in taps]))
+
+
+def _shape(products: Products, kernel: Kernel, item: int) -> _Shape:
+    _, _, channels, height, columns, kh, kw, down, across, gap, gap_across, _, before, _ = (
+        products.geometry.tolist()
+    )
+    reach = (columns - 1) * across + (kw - 1) * gap_across + 1
+    wide = -(-reach // across)
+    pitch = wide * across * channels
+    deeper = (kh - 1) * gap // down
+    width = -(-products.channels // PANEL) * PANEL + PANEL
+    rows = max(1, min(_ROWS, _SUMS // width) // kernel.rows) * kernel.rows
+    most = max(1, _BAND // (pitch * item * down) - deeper)
+    lines = most if products.matrix else min(height, most)
+    # whole lines with what is between them, or each line alone with what fills its last block of registers
+    alone = -(-columns // kernel.least) * kernel.least
+    block = min(lines, rows // wide) if wide <= max(alone, columns + columns // 8) else 0
+    deep = lines + deeper
+    slack = kernel.rows * across * channels + pitch + kernel.depth // item
+    return _Shape(before, wide, pitch, deep, lines, block, rows, width, down * deep * pitch + slack)

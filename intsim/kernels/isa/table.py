@@ -1,0 +1,240 @@
+"""Which vector instructions multiply: the instruction sets, and which of them a plan takes.
+
+Rules
+-----
+V1. An instruction set names a kernel for bytes (8-bit codes) and one for words (16-bit codes), each
+    exact modulo 2**32. Without a kernel for bytes, bytes are widened to words.
+V2. The first of `ISAS` whose features the processor has is taken, or the one that the environment
+    variable ``INTSIM_ISA`` names.
+V3. All kernels share one layout of weights: panels of 16 output channels; in a panel, steps of 4 bytes
+    of input (4 bytes or 2 words) for each of the 16 channels.
+V4. Tiles (AMX) also need the leave of the operating system, asked for once per process.
+
+A kernel is a NamedTuple type: a compiled function that takes one is compiled once per kernel, and knows
+from the type which instructions to emit (`kernels.isa.micro`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from intsim.errors import SpecError
+from intsim.record import Array
+
+PANEL = 16
+"""Output channels in a panel of weights (rule V3)."""
+
+STEP = 4
+"""Bytes of one row of input in a step (rule V3)."""
+
+
+class _Fields(NamedTuple):
+    """What a kernel tells its callers.
+
+    rows, least : input rows of one block of registers, and of its small variant
+    panels : panels of one block of registers, a power of two; every smaller one is a variant
+    depth : bytes of an input row that enter at once; rows are read in whole multiples
+    config : the tile configuration, uint8 (64) or (0)
+    """
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+class AmxBytes(NamedTuple):
+    """tdpbssd and tdpbusd on tiles of 16 rows by 64 bytes, four sums at once."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+class VnniBytes512(NamedTuple):
+    """vpdpbusd on 512 bits."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+class VnniBytes256(NamedTuple):
+    """vpdpbusd on 256 bits."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+class NeonBytes(NamedTuple):
+    """sdot on 128 bits."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+class VnniWords512(NamedTuple):
+    """vpdpwssd on 512 bits."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+class Avx2Words(NamedTuple):
+    """vpmaddwd on 256 bits."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+class PortableWords(NamedTuple):
+    """Vectors of LLVM that any processor is given instructions for."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+
+
+Kernel = AmxBytes | VnniBytes512 | VnniBytes256 | NeonBytes | VnniWords512 | Avx2Words | PortableWords
+
+
+def _tiles() -> Array:
+    """Palette 1: eight tiles of 16 rows by 64 bytes."""
+    config = np.zeros(64, np.uint8)
+    config[0] = 1
+    config[16:32].view(np.uint16)[:] = 64
+    config[48:56] = 16
+    return config
+
+
+_NONE = np.zeros(0, np.uint8)
+_AMX = AmxBytes(32, 16, 2, 64, _tiles())
+_VNNI512 = VnniBytes512(6, 1, 4, STEP, _NONE)
+_VNNI256 = VnniBytes256(6, 1, 1, STEP, _NONE)
+_NEON = NeonBytes(6, 1, 1, STEP, _NONE)
+_WORDS512 = VnniWords512(6, 1, 4, STEP, _NONE)
+_AVX2 = Avx2Words(6, 1, 1, STEP, _NONE)
+_PORTABLE = PortableWords(4, 1, 1, STEP, _NONE)
+
+
+@dataclass(frozen=True, eq=False)
+class Isa:
+    """An instruction set.
+
+    name : as ``INTSIM_ISA`` names it
+    machine : of the processor, in the words of LLVM; None for any
+    features : that the processor must have, in the words of LLVM
+    bytes, words : its kernels (rule V1)
+    takes : the input that `bytes` multiplies: ``"u8"``, ``"s8"``, or ``"both"``
+    """
+
+    name: str
+    machine: str | None
+    features: tuple[str, ...]
+    bytes: Kernel | None
+    words: Kernel
+    takes: str = ""
+
+    @property
+    def lanes(self) -> Isa:
+        """The instruction set of vectors, for one of tiles: channels by themselves have no use for tiles."""
+        return next(isa for isa in ISAS if isa.name == "avx512_vnni") if self.name == "amx" else self
+
+
+_AVX512 = ("avx512f", "avx512bw", "avx512vl", "avx512vnni")
+ISAS = (
+    Isa("amx", "x86", (*_AVX512, "amx-tile", "amx-int8"), _AMX, _WORDS512, "both"),
+    Isa("avx512_vnni", "x86", _AVX512, _VNNI512, _WORDS512, "u8"),
+    Isa("avx_vnni", "x86", ("avx2", "avxvnni"), _VNNI256, _AVX2, "u8"),
+    Isa("avx2", "x86", ("avx2",), None, _AVX2),
+    Isa("neon", "arm", ("dotprod",), _NEON, _PORTABLE, "s8"),
+    Isa("portable", None, (), None, _PORTABLE),
+)
+"""The fastest first (rule V2)."""
+
+VARIABLE = "INTSIM_ISA"
+
+
+def chosen() -> Isa:
+    """Rule V2.
+
+    Raises
+    ------
+    SpecError
+        ``INTSIM_ISA`` names no instruction set, or one that this processor does not have.
+    """
+    name = os.environ.get(VARIABLE, "")
+    if not name:
+        return next(isa for isa in ISAS if runs(isa))
+    for isa in ISAS:
+        if isa.name == name:
+            if runs(isa):
+                return isa
+            needs = ", ".join(isa.features)
+            raise SpecError(f"{VARIABLE}: the processor must have {needs}, to be told {name!r}. [V2]")
+    known = ", ".join(isa.name for isa in ISAS)
+    raise SpecError(f"{VARIABLE} must be one of {known}, not {name!r}. [V2]")
+
+
+def runs(isa: Isa) -> bool:
+    """Whether this processor, and where needed its operating system, can run it."""
+    if isa.machine not in (None, _machine()):
+        return False
+    found = host_features()
+    return all(found.get(name, False) for name in isa.features) and (isa.name != "amx" or may_use_tiles())
+
+
+def _machine() -> str:
+    name = platform.machine().lower()
+    return {"x86_64": "x86", "amd64": "x86", "aarch64": "arm", "arm64": "arm"}.get(name, name)
+
+
+@functools.cache
+def host_features() -> Mapping[str, bool]:
+    """The features that numba compiles for, by LLVM's names."""
+    told = os.environ.get("NUMBA_CPU_FEATURES")
+    if told is not None:
+        return {part[1:]: part.startswith("+") for part in told.split(",") if part}
+    import llvmlite.binding as llvm
+
+    return dict(llvm.get_host_cpu_features())
+
+
+@functools.cache
+def may_use_tiles() -> bool:
+    """Rule V4: Linux gives a process the state of tiles when it is asked (arch_prctl)."""
+    if not sys.platform.startswith("linux") or _machine() != "x86" or ctypes.sizeof(ctypes.c_void_p) != 8:
+        return False
+    arch_prctl, request_permission, tile_data = 158, 0x1023, 18
+    try:
+        return bool(ctypes.CDLL(None).syscall(arch_prctl, request_permission, tile_data) == 0)
+    except (OSError, AttributeError):
+        return False

@@ -1,0 +1,58 @@
+"""Memory that a kernel works in, kept per thread: fresh pages cost more than many a kernel.
+
+A kernel gets it for the time of one call and leaves whatever it likes in it.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any
+
+import numpy as np
+
+from intsim.record import Array
+
+LINE = 64
+"""Every array begins at a multiple of this many bytes."""
+
+Wanted = tuple[tuple[int, ...], "np.dtype[Any] | type[Any]"]
+"""Shape and dtype."""
+
+
+class _Held(threading.local):
+    """One thread's memory, and the arrays cut from it so far."""
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0, np.uint8)
+        self.cut: dict[tuple[Wanted, ...], list[Array]] = {}
+
+
+_held = _Held()
+
+
+def scratch(*wanted: Wanted) -> list[Array]:
+    """Arrays of these shapes and dtypes with any values, which the thread's next call may have again.
+
+    Examples
+    --------
+    >>> [(array.shape, array.dtype) for array in scratch(((2, 3), np.int32))]
+    [((2, 3), dtype('int32'))]
+    """
+    arrays = _held.cut.get(wanted)
+    return _cut(wanted) if arrays is None else arrays
+
+
+def _cut(wanted: tuple[Wanted, ...]) -> list[Array]:
+    sizes = [math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in wanted]
+    total = sum(size + LINE for size in sizes)
+    if _held.memory.size < total:
+        _held.memory = np.empty(total, np.uint8)
+        _held.cut.clear()
+    memory, place, arrays = _held.memory, 0, []
+    for (shape, dtype), size in zip(wanted, sizes, strict=True):
+        place += -(memory.ctypes.data + place) % LINE
+        arrays.append(memory[place : place + size].view(dtype).reshape(shape))
+        place += size
+    _held.cut[wanted] = arrays
+    return arrays
