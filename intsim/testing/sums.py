@@ -13,7 +13,7 @@ import numpy as np
 
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval, Overflow, fit
 from intsim.formats import IntFormat
-from intsim.testing.case import INT64, TRAPPED, Case, outcome_of
+from intsim.testing.case import INT64, TRAPPED, Case, outcome_of, ranges_of
 
 
 def check_sums(case: Case, bounds: Bounds, reach: Interval, final: Interval) -> None:
@@ -34,7 +34,28 @@ def check_sums(case: Case, bounds: Bounds, reach: Interval, final: Interval) -> 
     low, high = min(seen), max(seen)
     assert hull.min <= low <= high <= hull.max, f"C3: partial sums {low} to {high}, reach {hull} of {case}"
     values = outcome[0].tolist()
+    _check_registers(case, shadow, (low, high))
     assert final.contains(outcome[0]), f"C3: final sums {final} do not contain {values} of {case}"
+
+
+def _check_registers(case: Case, shadow: Case, seen: tuple[int, int]) -> None:
+    """Every register has ranges of its own; those of registers with room contain what they were offered."""
+    for made in (case, shadow):
+        for ranges in ranges_of(made):
+            found = made.op.bounds(made.specs, ranges).registers
+            levels = next(
+                value.levels()
+                for entry in dataclasses.fields(made.op)
+                if isinstance(value := getattr(made.op, entry.name), Accumulator)
+            )
+            told = [entry.register for entry in found]
+            expected = [level.register for level in levels]
+            assert told == expected, f"C3: bounds tell of registers {told}, the accumulator has {expected}"
+            if made is shadow:
+                hull = Interval.join(entry.partial.hull() for entry in found)
+                assert hull.min <= seen[0] <= seen[1] <= hull.max, (
+                    f"C3: partial sums {seen[0]} to {seen[1]}, registers {hull} of {case}"
+                )
 
 
 def _shadow(accumulator: Accumulator) -> Accumulator:

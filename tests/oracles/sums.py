@@ -5,7 +5,6 @@ Python ints, term by term. Accumulators are plain dictionaries, as `intsim.testi
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
@@ -14,7 +13,6 @@ from tests.oracles.arith import Trap, fit
 Plain = dict[str, Any]
 
 
-@dataclass
 class Level:
     """What happened in the registers of one level, over all the sums that were made in them.
 
@@ -23,18 +21,18 @@ class Level:
     last : the last of `running` in every sum
     """
 
-    written: list[int] = field(default_factory=list)
-    running: list[int] = field(default_factory=list)
-    last: list[int] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.written: list[int] = []
+        self.running: list[int] = []
+        self.last: list[int] = []
 
 
-@dataclass
 class Made:
     """One sum: the exact one, what comes out (None if a register trapped), and levels, outermost first."""
 
-    exact: int
-    levels: list[Level]
-    value: int | None = None
+    def __init__(self, exact: int, levels: list[Level]) -> None:
+        self.exact, self.levels = exact, levels
+        self.value: int | None = None
 
 
 def make(

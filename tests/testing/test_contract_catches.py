@@ -1,6 +1,6 @@
 """The contract catches what it is there to catch: one broken op per rule."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -149,14 +149,28 @@ def test_bounds_of_partial_sums():
     def low_reach(self, specs, inputs):
         bounds = honest(self, specs, inputs)
         hull = bounds.reach.hull()
-        return Bounds(bounds.outputs, bounds.partial, Interval(hull.min, hull.max - 6), bounds.final)
+        return replace(bounds, reach=Interval(hull.min, hull.max - 6))
 
     def low_final(self, specs, inputs):
         bounds = honest(self, specs, inputs)
         final = bounds.final.hull()
-        return Bounds(bounds.outputs, bounds.partial, bounds.reach, Interval(final.min, final.max - 1))
+        return replace(bounds, final=Interval(final.min, final.max - 1))
 
-    for wrong, message in ((low_reach, r"^C3: partial sums "), (low_final, r"^C3: final sums ")):
+    def silent(self, specs, inputs):
+        return replace(honest(self, specs, inputs), registers=())
+
+    def low_register(self, specs, inputs):
+        bounds = honest(self, specs, inputs)
+        met = bounds.registers[0].partial.hull()
+        low = replace(bounds.registers[0], partial=Interval(met.min + 1, met.max - 1))
+        return replace(bounds, registers=(low,))
+
+    for wrong, message in (
+        (low_reach, r"^C3: partial sums "),
+        (low_final, r"^C3: final sums "),
+        (silent, r"^C3: bounds tell of registers \[\], the accumulator has \["),
+        (low_register, r"^C3: partial sums -?\d+ to -?\d+, registers "),
+    ):
         op = type("Dense", (Dense,), {"bounds": wrong})
         op = dataclass(frozen=True, eq=False, repr=False)(op)(weight=np.array([[1, -2, 3]], np.int8), bias=5)
         with pytest.raises(AssertionError, match=message):

@@ -13,6 +13,7 @@ from intsim.formats import IntFormat, TensorSpec
 from intsim.storage import load, save
 from intsim.testing import plain
 from intsim.testing.networks import inputs, networks
+from intsim.testing.ranges import intervals
 from intsim.testing.strategies import (
     accumulators,
     batches,
@@ -52,6 +53,54 @@ def test_stochastic_rounding_is_drawn():
         lambda r: any(getattr(s, "rounding", None) is Rounding.STOCHASTIC for s in r.steps),
         settings=quick,
     )
+
+
+LOW = 2**20 - 1
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        lambda code: code > 0 and code.bit_count() == 2 and code.bit_length() > 30,
+        lambda code: code & LOW == 0 and (code >> 20).bit_count() > 8,
+        lambda code: code & LOW == LOW and 8 < (code >> 20).bit_count() < 30,
+        lambda code: code < 0 and (~code).bit_length() < 40 and (~code).bit_count() > 8,
+    ],
+    ids=["sum of edges", "zeros below", "ones below", "ones above"],
+)
+def test_patterns_are_likely(wanted):
+    """Sums of two edges, and random bits of which some are masked: next to never by chance in 62 bits."""
+    assert wanted(find(codes(IntFormat(62)), wanted, settings=quick))
+
+
+KINDS = ["conv2d", "depthwise_conv2d", "dense", "sum", "pad", "transpose", "reshape", "concat"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_layer_is_drawn(kind):
+    network = find(networks(), lambda n: any(node.op.name == kind for node in n.nodes), settings=quick)
+    assert network.nodes
+
+
+def test_more_layers_are_drawn():
+    def five(network):
+        return sum(hasattr(node.op, "accumulator") for node in network.nodes) >= 5
+
+    assert five(find(networks(max_layers=6), five, settings=quick))
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        lambda i: i.rank == 0 and (i.min, i.max) == (-128, 127),
+        lambda i: i.rank == 0 and i.min > 0,
+        lambda i: i.rank == 1,
+        lambda i: i.rank == 3 and bool((i.lo == i.hi).all()),
+    ],
+)
+def test_every_kind_of_range_is_drawn(wanted):
+    spec = TensorSpec((2, 1, 2), IntFormat(8))
+    assert find(intervals(spec), wanted, settings=quick).within(IntFormat(8))
 
 
 @pytest.mark.parametrize("edge", [-128, 127, 0, -1, 1, 64, 63, -65, 126])
@@ -111,7 +160,7 @@ def outcome(network, given_inputs, engine):
 @settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_engines_agree_on_whole_networks(data, tmp_path_factory):
-    network = data.draw(networks(trap=True))
+    network = data.draw(networks(trap=True, max_layers=2))
     given_inputs = data.draw(inputs(network))
     expected, trap = outcome(network, given_inputs, "exact")
     bounds = network_bounds(network)
