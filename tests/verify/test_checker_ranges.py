@@ -15,12 +15,12 @@ from intsim.arithmetic import Rounding, Scale
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
 from intsim.network import NetworkBuilder
-from intsim.ops import OPS, Requantize
+from intsim.ops import OPS, AvgPool2d, Requantize
 from intsim.storage import save
 from intsim.testing.case import network_of
 from intsim.testing.strategies import requantizations
-from intsim.verify.check_certificate.form import limits
-from intsim.verify.check_certificate.ranges import image, requantized, rounded, scaled
+from intsim.verify.check_certificate.form import Rejected, limits
+from intsim.verify.check_certificate.ranges import image, requantized, rounded, scaled, step
 from intsim.verify.check_certificate.stored import Tensor, outputs_of, stored_accumulator
 from tests.contract.registry import CASES
 from tests.oracles.arith import round_shift
@@ -115,3 +115,35 @@ def test_real_scales(value, factor, before, after, rounding, dtype):
     (wanted,) = step.exact(np.array([value], dtype=object))
     bits = 8 * np.dtype(dtype).itemsize
     assert scaled(value, bits, before, factor, after, rounding.name.lower()) == wanted
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "ends", "found"),
+    [
+        ("Multiply", {"multipliers": -3}, (-2, 5), (-15, 6)),
+        ("Thresholds", {"compare": "above", "values": [1, 4, 4, 9]}, (4, 9), (1, 3)),
+        ("Thresholds", {"compare": "at_least", "values": [1, 4, 4, 9]}, (4, 9), (3, 4)),
+        ("Slice", {"hi": 3, "lo": 1, "signed": True}, (0, 6), (0, 3)),
+        ("Slice", {"hi": 3, "lo": 1, "signed": True}, (6, 8), (-4, 3)),
+        ("Slice", {"hi": 3, "lo": 1, "signed": False}, (14, 16), (0, 7)),
+        ("ShiftRight", {"bits": 1, "rounding": "stochastic"}, (-3, 3), (-2, 2)),
+        ("Table", {"first": -1, "entries": [5, -7, 9]}, (-1, 0), (-7, 5)),
+    ],
+)
+def test_steps_by_hand(kind, parameters, ends, found):
+    assert step(kind, parameters, *ends) == found
+
+
+def test_a_table_that_does_not_hold_what_comes():
+    with pytest.raises(Rejected, match="Table: must hold what comes"):
+        step("Table", {"first": 0, "entries": [1, 2]}, 0, 2)
+
+
+def test_padding_that_counts_in_an_average(tmp_path):
+    op = AvgPool2d(kernel=(2, 2), padding=((1, 0), (0, 0)), count_padding=True, zero_point=-3)
+    builder = NetworkBuilder()
+    builder.output(builder.add(op, builder.input("x", (2, 2, 1), IntFormat(8)), name="node"))
+    save(builder.build(), tmp_path / "network.h5")
+    with h5py.File(tmp_path / "network.h5", "r") as file:
+        x = Tensor((-128, 127), (2, 2, 1), [(5, 9)])
+        assert image("avg_pool2d", file["nodes/node"], [x], (2, 1, 1)) == [(-3, 9)]
