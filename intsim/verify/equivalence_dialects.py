@@ -4,6 +4,8 @@ Rules
 -----
 L1. The ratio is the input's scale over the output's, both as the network's annotations say; a sum's scale
     is the exact product of those of its operands, which a dialect that multiplies in float32 rounds first.
+    A runtime that does so against its dialect's habit (LiteRT, in its fixed-point kernels of weights with
+    one scale) has a ratio that may be another in its last bits.
 L2. The input's zero point is subtracted first. Zero point, format and limits of the output stay: the limits
     are those of the clamp that the requantization ends with, else the format's.
 """

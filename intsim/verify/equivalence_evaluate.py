@@ -78,8 +78,8 @@ class Function:
 
     def __init__(self, rule: Requantization, interval: Interval) -> None:
         self.rule, self.interval = rule, interval
-        codes, met = rule.bounds(interval)
-        self.narrow = met.within(_INT64) and codes.within(_INT64) and interval.within(_INT64)
+        _, met = rule.bounds(interval)  # the codes are in it too
+        self.narrow = met.within(_INT64)
         self.compiled = self.narrow and unfit(rule, interval) is None
         self._program: Program | None = program(rule, interval) if self.compiled else None
 

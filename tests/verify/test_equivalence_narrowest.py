@@ -1,5 +1,6 @@
 """The narrowest multiplier: exactly equal, and nothing narrower is, by trying everything."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ from intsim.storage import load
 from intsim.verify import equivalence_widths
 from intsim.verify.equivalence import compare_rules
 from intsim.verify.equivalence_inverse import boundary
-from intsim.verify.equivalence_narrowest import Narrowest, narrowest, with_multipliers
+from intsim.verify.equivalence_narrowest import Narrowest, _Ratios, narrowest, with_multipliers
 from intsim.verify.equivalence_networks import Options
 from intsim.verify.equivalence_widths import narrowest_of_network
 from tests.oracles.arith import round_shift
@@ -113,6 +114,17 @@ def test_where_rounding_to_a_code_begins(rounding):
         for eighths in range(-32, 33):
             reached = round_shift(eighths, 3, rounding.name.lower()) >= code
             assert reached == (eighths > end * 8 or (eighths == end * 8 and not excluded))
+
+
+def test_of_two_equal_ends_the_one_that_is_left_out_counts():
+    """Above 1/4 and below 1/2, whichever is asked first: 3/8."""
+    for order in (1, -1):
+        ratios = _Ratios()
+        for strictly in (False, True)[::order]:
+            ratios.at_most(Fraction(1, 2), strictly)
+            ratios.at_least(Fraction(1, 4), strictly)
+        assert (ratios.above, ratios.below) == (True, True)
+        assert ratios.simplest() == (3, 3)
 
 
 def test_channels_have_their_own():

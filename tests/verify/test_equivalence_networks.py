@@ -173,6 +173,14 @@ def test_scales_along_another_axis_are_refused():
         by_dialect(made, made.node("y"), DIALECTS["pow2-floor"])
 
 
+def test_a_float64_dialect_takes_the_exact_product_of_scales():
+    x, w, y = (np.float32(value) for value in (0.1, 0.007, 0.3))
+    product = Quantization.per_tensor(float(x) * float(w))
+    made = by_dialect(*rescaled(product, Quantization.per_tensor(float(y))), DIALECTS["litert-ref-fc"])
+    exact = Fraction(float(x)) * Fraction(float(w)) / Fraction(float(y))
+    assert Fraction(float(made.steps[0].factors[0])) == round_float(exact, "float64")
+
+
 def test_a_float32_dialect_rounds_the_product_of_scales_first():
     x, w, y = (np.float32(value) for value in (0.1, 0.007, 0.3))
     product = Quantization.per_tensor(float(x) * float(w))

@@ -1,6 +1,11 @@
 """Float32 against fixed-point requantization: every accumulator that each layer of resnet8 reaches."""
 
-from tests.verify.layers import check_layers
+import pytest
+from intsim_converters.tflite import CONVERTER
+
+from intsim.verify.equivalence import SAME
+from intsim.verify.equivalence_networks import Options, compare_with_dialect
+from tests.verify.layers import check_layers, layers
 from tests.zoo.folder import zoo
 
 ZOO = zoo("tflite")
@@ -26,3 +31,18 @@ def test_every_accumulator_of_every_layer():
     assert list(counts.values()) == list(DIFFERING.values())
     for layer, name in zip(DIFFERING, counts, strict=True):
         assert f"{layer}/BiasAdd" in name
+
+
+@pytest.mark.parametrize(
+    ("conversion", "dialect"),
+    [("xnnpack", "f32-rne-zp-after"), ("tflm", "tflite-double"), ("single-rounding", "tflite-single")],
+)
+def test_scales_in_the_network_make_the_converter_s_own_steps(conversion, dialect):
+    """The annotations of the sums hold the ratios of scales to the last bit.
+
+    LiteRT multiplies the scales of its dense layer, which has one for all channels, in float32 first.
+    """
+    made = CONVERTER.convert(ZOO / "mlperf_tiny_resnet8.tflite", dialect=conversion)
+    for node in compare_with_dialect(made, dialect, Options(only=layers(made))):
+        if conversion != "single-rounding" or "dense" not in node.name:
+            assert node.compared.methods == (SAME,)
