@@ -24,6 +24,7 @@ ROOMS = [
     "vectors",
     "report",
     "testing",
+    "bench",
     "cli",
 ]
 PLACE = {room: place for place, room in enumerate(ROOMS)}

@@ -32,6 +32,7 @@ VERBS = (
     "ops",
     "formats",
     "dialects",
+    "bench",
 )
 """Modules of this package, each with SUMMARY, EXAMPLES, `add_arguments(parser)` and `run(arguments)`."""
 
