@@ -16,6 +16,7 @@ from intsim.record import Array
 _SUMS = 1 << 17  # int32 sums of a block: 512 KiB
 _ROWS = 512  # the most rows of a block
 _BAND = 1 << 18  # bytes of a band, unless one line takes more
+_WIDE, _HERE = 4, 9  # places of `kernels.convolve.WIDE` and HERE, said again so that a plan needs no numba
 _THREAD = 1 << 21  # products below which a thread costs more than it gives
 
 
@@ -66,50 +67,31 @@ class Blocks:
         to = out.view(np.dtype(f"i{out.dtype.itemsize}"))
         if not out.size:
             return
-        if self.matrix and self._as_it_lies(codes):
-            self._matrix(codes.reshape(-1, codes.shape[3]), epilogue, to, threads)
-        else:
-            self._windows(codes, epilogue, to, threads)
-
-    def _as_it_lies(self, x: Array) -> bool:
-        return self.operands.same and x.shape[3] * x.itemsize % self.operands.kernel.depth == 0
-
-    def _matrix(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
-        from intsim.kernels.convolve import matrix_rows
-        from intsim.kernels.scratch import scratch
-        from intsim.kernels.threads import run_parts
-
-        kernel = self.operands.kernel
-
-        def part(begin: int, end: int) -> None:
-            rows = min(self.rows, -(-(end - begin) // kernel.rows) * kernel.rows)
-            sums, rest = scratch(
-                ((rows, self.columns), np.int32), ((kernel.least, x.shape[1]), self.operands.operand)
-            )
-            fixed = (kernel, x, self.weights, self.offsets, self.layout, epilogue)
-            matrix_rows(*fixed, begin, end, sums, rest, out)
-
-        run_parts(part, x.shape[0], threads, max(1, _THREAD // self.products))
-
-    def _windows(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
         from intsim.kernels.convolve import window_lines
         from intsim.kernels.scratch import scratch
         from intsim.kernels.threads import run_parts
 
-        geometry = self.geometry
+        geometry, band = self.geometry, self.band
         if self.matrix:  # lines of all images are one image
-            x = x.reshape(1, -1, *x.shape[2:])
-            geometry = geometry.copy()
-            geometry[[0, 3]] = x.shape[1]
+            here = self._as_it_lies(codes)
+            codes = codes.reshape(1, -1, 1 if here else codes.shape[2], codes.shape[3])
+            geometry, band = geometry.copy(), band.copy()
+            geometry[[0, 3]] = codes.shape[1]
+            if here:
+                geometry[[1, 4]], band[_WIDE], band[_HERE] = 1, 1, 1
         wanted: tuple[Any, ...] = ((self.rows, self.columns), np.int32), ((self.held,), self.operands.operand)
-        fixed = (self.operands.kernel, x, self.weights, self.offsets, self.layout, geometry, self.band)
+        fixed = (self.operands.kernel, codes, self.weights, self.offsets, self.layout, geometry, band)
 
         def part(begin: int, end: int) -> None:
             sums, held = scratch(*wanted)
-            window_lines(*fixed, epilogue, begin, end, sums, held, out)
+            window_lines(*fixed, epilogue, begin, end, sums, held, to)
 
-        lines, columns = x.shape[0] * int(geometry[3]), int(geometry[4])
+        lines, columns = codes.shape[0] * int(geometry[3]), int(geometry[4])
         run_parts(part, lines, threads, max(1, _THREAD // (self.products * columns)))
+
+    def _as_it_lies(self, x: Array) -> bool:
+        """Whether a matrix needs no change before it is multiplied (rule B7)."""
+        return self.operands.same and x.shape[3] * x.itemsize % self.operands.kernel.depth == 0
 
 
 def blocks_of(products: Products) -> Blocks | None:
@@ -145,7 +127,7 @@ def blocks_of(products: Products) -> Blocks | None:
         item,
     ]
     band = [shape.before, zero + found.moved, found.flip, found.back]
-    band += [shape.wide, shape.pitch, shape.deep, shape.lines, shape.block]
+    band += [shape.wide, shape.pitch, shape.deep, shape.lines, shape.block, 0]
     return Blocks(
         isa,
         found,
