@@ -177,12 +177,16 @@ def test_the_safe_width_is_safe(data, overflow):
 @settings(max_examples=80, suppress_health_check=SLOW)
 @given(data=st.data(), overflow=st.sampled_from([Overflow.WRAP, Overflow.SATURATE]))
 def test_one_bit_less_is_witnessed(data, overflow):
-    """For one register with a chain, and ranges that hold the zero point, the width is the smallest."""
+    """For one register with a chain, and ranges that hold the zero point, the width is the smallest.
+
+    Wherever zero points enter a register that wraps; in one that saturates, as a part of the terms.
+    """
     case = data.draw(sums_at_work())
     (spec,) = case.specs
     whole = Interval.of_format(spec.format)
     accumulator = accumulator_of(case.op)
-    chain = Accumulator(WIDE, overflow, accumulator.order, bias=accumulator.bias)
+    place = accumulator.zero_point if overflow is Overflow.WRAP else ZeroPointPlace.SUBTRACT
+    chain = Accumulator(WIDE, overflow, accumulator.order, bias=accumulator.bias, zero_point=place)
     op = case.op.replace(accumulator=chain)
     if hasattr(op, "input_zero_point"):
         zx = min(max(op.input_zero_point, whole.min), whole.max)
@@ -281,6 +285,16 @@ def test_unsigned_registers():
     (node,) = prove(mixed).nodes
     assert (node.verdict, node.headroom, node.worst()) == (WITNESSED, None, 0)
     assert node.registers[0].needed.tolist() == [None]
+
+
+@pytest.mark.parametrize(("weight", "low", "high"), [([1, 2], 0, 45), ([-1, -2], -45, 0)])
+def test_sums_of_one_sign(weight, low, high):
+    """They leave their register on one side only."""
+    network = dense([weight], Accumulator(IntFormat(6)), bits=4, signed=False)
+    assert said(network) == ((WITNESSED,), (PERSISTENT,), -1)
+    (node,) = prove(network).nodes
+    assert node.registers[0].range.final.hull() == Interval(low, high)
+    assert node.witnesses[0].exact == low + high
 
 
 def test_a_network_without_accumulators_is_proved():
