@@ -166,6 +166,36 @@ def test_what_is_claimed_of_narrow_registers_holds(case):
     check_narrow(case)
 
 
+def every_datapath(taps):
+    """Every way to make a sum of so many terms in registers of 3 and 4 bits, one tile deep."""
+    formats, twice = (IntFormat(3), IntFormat(4)), (Overflow.WRAP, Overflow.SATURATE)
+    inners = [None]
+    for format, overflow, topology in itertools.product(formats, twice, Topology):
+        inners.append(Accumulator(format, overflow, topology=topology))
+    tiles = [(None, None), *itertools.product(range(1, taps + 1), inners)]
+    outer = itertools.product(formats, Overflow, Topology, BiasPlace, ZeroPointPlace)
+    for format, overflow, topology, bias, zero_point in outer:
+        for tile, inner in tiles:
+            yield Accumulator(
+                format, overflow, "hwc", topology, tile, inner, bias=bias, zero_point=zero_point
+            )
+
+
+@pytest.mark.parametrize(
+    ("w", "ranges", "zeros"),
+    [
+        ((1, -2, 2), [(-1, 1), (0, 1), (1, 2)], {"zx": 1, "bias": 1}),
+        ((2, 1, -1), [(0, 1)] * 3, {"zw": 1, "zx": -1, "bias": -2}),
+    ],
+)
+def test_every_datapath(w, ranges, zeros):
+    proved = 0
+    for accumulator in every_datapath(len(w)):
+        found, _ = check_narrow(by_hand(w, ranges, accumulator, **zeros))
+        proved += bool(found[0].exact.all())
+    assert 0 < proved < 2016
+
+
 @settings(max_examples=100)
 @given(case=drawn_sums(narrow=True))
 def test_one_register_that_is_not_exact_has_an_input_that_shows_it(case):
