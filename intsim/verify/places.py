@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,8 @@ _POSITIONS = 4096  # looked at where every element has a range of its own
 class Places:
     """The terms of the sums at one output position.
 
-    index : of the first channel's output element in a sample; the channel is its last number
+    index : of the first channel's output element in a sample; the channel is its last number, but in a
+        matrix product, where it is the column
     sizes : of the reduction axes h, w, c
     x : (channels, terms) element numbers in the first input's sample; -1 outside, where it holds zx
     y : as `x`, in the second input; None where there is none
@@ -33,21 +35,23 @@ class Places:
     weight: Array | None = None
 
 
-def places_of(op: Op, specs: Sequence[TensorSpec], every: bool = False) -> Iterator[Places]:
+def places_of(op: Op, specs: Sequence[TensorSpec], rank: int = 0) -> Iterator[Places]:
     """The terms at one output position of each kind, those with most taps inside the image first.
 
     Parameters
     ----------
     op : the op; one that is not known here has no places
     specs : of its inputs
-    every : all positions instead (4096 at most): they differ where every element has a range of its own
+    rank : of the inputs' ranges, the largest. All positions (4096 at most) are given instead where they
+        differ: if every element has a range of its own, and in a matrix product if every channel has
     """
+    every = rank > 1
     if isinstance(op, (Conv2d, DepthwiseConv2d, TransposeConv2d)):
         yield from _convolution(op, specs[0], every)
     elif isinstance(op, Dense):
         yield from _dense(op, specs[0], every)
     elif isinstance(op, BatchMatmul):
-        yield _matmul(op, specs)
+        yield from _matmul(op, specs, rank > 0)
     elif isinstance(op, Sum):
         yield from _sum(op, specs[0], every)
 
@@ -83,14 +87,18 @@ def _dense(op: Dense, spec: TensorSpec, every: bool) -> Iterator[Places]:
         yield Places(index, (1, 1, x.shape[1]), x, weight=op.weight)
 
 
-def _matmul(op: BatchMatmul, specs: Sequence[TensorSpec]) -> Places:
-    """The first row by the first column: every other sum can be the same."""
+def _matmul(op: BatchMatmul, specs: Sequence[TensorSpec], every: bool) -> Iterator[Places]:
+    """Rows by columns; where all have the same range, the first sum is like every other."""
     x, y = (_ids(spec)[0] for spec in specs)
     x = x.swapaxes(-1, -2) if op.transpose_x else x
     y = y if op.transpose_y else y.swapaxes(-1, -2)
-    rows, columns = x.reshape(-1, x.shape[-1])[:1], y.reshape(-1, y.shape[-1])[:1]
-    index = (0,) * max(x.ndim, y.ndim)
-    return Places(index, (1, 1, x.shape[-1]), rows, columns)
+    leading = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    x, y = (np.broadcast_to(ids, (*leading, *ids.shape[-2:])) for ids in (x, y))
+    shape = (*leading, x.shape[-2], y.shape[-2])
+    for number in range(min(math.prod(shape), _POSITIONS) if every else 1):
+        *matrix, row, column = index = _index(number, shape)
+        rows, columns = x[(*matrix, row)][None], y[(*matrix, column)][None]
+        yield Places(index, (1, 1, x.shape[-1]), rows, columns)
 
 
 def _sum(op: Sum, spec: TensorSpec, every: bool) -> Iterator[Places]:

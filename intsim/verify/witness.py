@@ -68,7 +68,7 @@ def local_witnesses(
     One witness for each channel for which one was found.
     """
     found: dict[int, Witness] = {}
-    for places in places_of(op, specs, every=any(entry.rank > 1 for entry in ranges)):
+    for places in places_of(op, specs, max(entry.rank for entry in ranges)):
         left = [channel for channel in channels.tolist() if channel not in found]
         for begin in range(0, len(left), _BLOCK):
             block = left[begin : begin + _BLOCK]
@@ -98,7 +98,9 @@ def _at_position(
             if channel in found:
                 continue
             inputs = _samples(specs, ranges, layer, row, x, y)
-            index = (*places.index[:-1], channel) if places.index else ()
+            index = (
+                places.index if places.y is not None or not places.index else (*places.index[:-1], channel)
+            )
             numbers = int(exact[row]), int(delivered[row])
             found[channel] = Witness(node, channel, index, extreme.level, *numbers, inputs)
         if len(found) == len(channels):

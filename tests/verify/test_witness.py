@@ -199,6 +199,29 @@ def test_ranges_per_element_leave_one_place(name):
         assert np.flatnonzero(witness.inputs[0] - zx).tolist() == [np.prod(shape) - 1]
 
 
+@pytest.mark.parametrize(
+    ("op", "place"),
+    [
+        (BatchMatmul(accumulator=Accumulator(IntFormat(7))), (1, 0, 2)),
+        (BatchMatmul(transpose_y=True, accumulator=Accumulator(IntFormat(7))), (1, 0, 2)),
+    ],
+)
+def test_only_one_column_of_a_product_can_be_large(op, place):
+    """The second operand is 0 but for one column of the second matrix, or all but one column of both."""
+    y_shape = (2, 3, 2) if op.transpose_y else (2, 2, 3)
+    built = network(op, (1, 2, 2), y_shape)
+    low, high = (np.zeros(y_shape, dtype=object) for _ in range(2))
+    high[(1, 2, 1) if op.transpose_y else (1, 1, 2)] = 100
+    node = shown(built, {"x1": Interval(low, high)})
+    assert node.verdict == WITNESSED
+    (witness,) = node.witnesses
+    assert witness.index == place
+    columns = (Interval(np.array([0, 0, 0], object), np.array([0, 0, 100], object)),)
+    if not op.transpose_y:
+        node = shown(built, {"x1": columns[0]})
+        assert node.witnesses[0].index == (0, 0, 2)
+
+
 # --- wherever something can go wrong ---
 
 
