@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from intsim import Interval, NetworkBuilder, run
 from intsim.arithmetic import Accumulator, BiasPlace, Overflow, ZeroPointPlace
 from intsim.errors import OverflowTrap, SpecError
-from intsim.formats import IntFormat
+from intsim.formats import IntFormat, TensorSpec
 from intsim.network.datapath import accumulator_of
-from intsim.ops import Dense
-from intsim.testing import network_of, plain
+from intsim.ops import BatchMatmul, Dense
+from intsim.testing import Case, network_of, plain
 from intsim.testing.layers import sums_at_work
 from intsim.testing.networks import networks
 from intsim.testing.ranges import input_ranges, inputs_within, intervals, values_within
+from intsim.testing.strategies import accumulators
 from intsim.verify.prove import PERSISTENT, POSSIBLE, PROVED, TRANSIENT, WITNESSED, prove
 from tests.contract.registry import ORACLES
 
@@ -47,7 +48,7 @@ def in_registers(op, formats, overflow=None):
 def exact_of(case):
     """The case with room in every register."""
     levels = len(accumulator_of(case.op).levels())
-    return type(case)(in_registers(case.op, [WIDE] * levels, Overflow.WRAP), case.specs, case.inputs)
+    return Case(in_registers(case.op, [WIDE] * levels, Overflow.WRAP), case.specs, case.inputs)
 
 
 def by_oracle(case):
@@ -73,7 +74,7 @@ def test_proved_channels_are_exact(data):
     case = data.draw(sums_at_work(min_bits=6, max_bits=20, trap=True))
     (spec,) = case.specs
     interval = data.draw(intervals(spec))
-    case = type(case)(case.op, case.specs, (data.draw(values_within(interval, spec)),))
+    case = Case(case.op, case.specs, (data.draw(values_within(interval, spec)),))
     (node,) = prove(network_of(case), {"x0": interval}, witnesses=False).nodes
     assert len(node.verdicts) == len(node.kinds)
     proved = np.array([verdict == PROVED for verdict in node.verdicts])
@@ -138,7 +139,7 @@ def test_witnesses_are_executed_by_other_hands(data):
         (sample,) = witness.inputs
         assert sample.shape == spec.shape
         assert interval.contains(sample)
-        shown = type(case)(case.op, case.specs, (sample[None].astype(np.int64),))
+        shown = Case(case.op, case.specs, (sample[None].astype(np.int64),))
         (delivered,) = by_oracle(shown)
         (exact,) = by_oracle(exact_of(shown))
         place = witness.index
@@ -152,6 +153,37 @@ def test_witnesses_are_executed_by_other_hands(data):
     ]
 
 
+@st.composite
+def products_at_work(draw):
+    """A matrix product with ranges for both operands, and values inside them."""
+    rows, depth, columns = (draw(st.integers(1, 3)) for _ in range(3))
+    op = BatchMatmul(
+        x_zero_point=draw(st.integers(-3, 3)),
+        y_zero_point=draw(st.integers(-3, 3)),
+        accumulator=draw(accumulators((1, 1, depth), 4, 12)),
+    )
+    specs = TensorSpec((rows, depth), IntFormat(4)), TensorSpec((depth, columns), IntFormat(4))
+    ranges = tuple(draw(intervals(spec)) for spec in specs)
+    values = tuple(draw(values_within(*pair, 2)) for pair in zip(ranges, specs, strict=True))
+    return Case(op, specs, values), ranges
+
+
+@given(products_at_work())
+def test_products_of_two_operands(drawn):
+    """Proved products are exact; witnesses are inside both ranges and go wrong as they say."""
+    case, ranges = drawn
+    network = network_of(case)
+    (node,) = prove(network, {"x0": ranges[0], "x1": ranges[1]}).nodes
+    for output, exact in zip(by_oracle(case), by_oracle(exact_of(case)), strict=True):
+        assert node.verdict != PROVED or output == exact
+    for witness in node.witnesses:
+        assert all(r.contains(x) for r, x in zip(ranges, witness.inputs, strict=True))
+        shown = Case(case.op, case.specs, tuple(x[None].astype(np.int64) for x in witness.inputs))
+        ((delivered,), (exact,)) = by_oracle(shown), by_oracle(exact_of(shown))
+        assert np.array(delivered, dtype=object)[witness.index] == witness.delivered
+        assert np.array(exact, dtype=object)[witness.index] == witness.exact
+
+
 # --- the smallest safe width ---
 
 
@@ -163,12 +195,12 @@ def test_the_safe_width_is_safe(data, overflow):
     (spec,) = case.specs
     interval = data.draw(intervals(spec))
     levels = len(accumulator_of(case.op).levels())
-    roomy = type(case)(in_registers(case.op, [WIDE] * levels, overflow), case.specs, case.inputs)
+    roomy = Case(in_registers(case.op, [WIDE] * levels, overflow), case.specs, case.inputs)
     (node,) = prove(network_of(roomy), {"x0": interval}).nodes
     assert set(node.verdicts) == {PROVED}
     safe = "wrap" if overflow is Overflow.WRAP else "saturate"
     formats = [IntFormat(max(entry.safe[safe])) for entry in node.registers]
-    tight = type(case)(in_registers(roomy.op, formats), case.specs, case.inputs)
+    tight = Case(in_registers(roomy.op, formats), case.specs, case.inputs)
     proof = prove(network_of(tight), {"x0": interval})
     assert proof.proved
     assert min(proof.nodes[0].registers[0].headroom) == 0
@@ -191,13 +223,13 @@ def test_one_bit_less_is_witnessed(data, overflow):
     if hasattr(op, "input_zero_point"):
         zx = min(max(op.input_zero_point, whole.min), whole.max)
         op = op.replace(input_zero_point=zx)
-    (node,) = prove(network_of(type(case)(op, case.specs, case.inputs)), {"x0": whole}).nodes
+    (node,) = prove(network_of(Case(op, case.specs, case.inputs)), {"x0": whole}).nodes
     safe = node.registers[0].safe["wrap" if overflow is Overflow.WRAP else "saturate"]
     bits = max(safe)
     if bits == 1:
         return
     narrow = in_registers(op, [IntFormat(bits - 1)])
-    (node,) = prove(network_of(type(case)(narrow, case.specs, case.inputs)), {"x0": whole}).nodes
+    (node,) = prove(network_of(Case(narrow, case.specs, case.inputs)), {"x0": whole}).nodes
     for verdict, kind, needed in zip(node.verdicts, node.kinds, safe, strict=True):
         assert verdict == (WITNESSED if needed == bits else PROVED)
         assert (kind == "") == (verdict == PROVED)
