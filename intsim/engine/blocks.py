@@ -11,6 +11,7 @@ from intsim.engine.products import Products
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, Isa, Kernel, chosen
 from intsim.kernels.packing import Operands, chunk, operands, pack, pieces, steps_of
+from intsim.kernels.scratch import LINE, scratch
 from intsim.record import Array
 
 _SUMS = 1 << 17  # int32 sums of a block: 512 KiB
@@ -68,7 +69,6 @@ class Blocks:
         if not out.size:
             return
         from intsim.kernels.convolve import window_lines
-        from intsim.kernels.scratch import scratch
         from intsim.kernels.threads import run_parts
 
         geometry, band = self.geometry, self.band
@@ -90,8 +90,10 @@ class Blocks:
         run_parts(part, lines, threads, max(1, _THREAD // (self.products * columns)))
 
     def _as_it_lies(self, x: Array) -> bool:
-        """Whether a matrix needs no change before it is multiplied (rule B7)."""
-        return self.operands.same and x.shape[3] * x.itemsize % self.operands.kernel.depth == 0
+        """Whether a matrix needs no change before it is multiplied (rule B7), nor to be moved to a line."""
+        depth = self.operands.kernel.depth
+        fits = x.shape[3] * x.itemsize % depth == 0 and (depth < LINE or x.ctypes.data % LINE == 0)
+        return self.operands.same and fits
 
 
 def blocks_of(products: Products) -> Blocks | None:

@@ -10,6 +10,7 @@ from intsim.engine.products import Products
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, STEP, Isa, chosen
 from intsim.kernels.packing import Operands, operands
+from intsim.kernels.scratch import scratch
 from intsim.record import Array
 
 _BAND = 1 << 18  # bytes of a band of steps, unless one window takes more
@@ -44,7 +45,6 @@ class Depthwise:
     def run(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
         """As `Blocks.run`."""
         from intsim.kernels.depthwise import depthwise_lines
-        from intsim.kernels.scratch import scratch
         from intsim.kernels.threads import run_parts
 
         if not out.size:

@@ -29,6 +29,7 @@ from intsim.engine.lowered import Call, Lowered, Site, Work, ready
 from intsim.engine.products import Products, products_of
 from intsim.formats import IntFormat, TensorSpec
 from intsim.kernels.epilogue import Epilogue, plain, started
+from intsim.kernels.scratch import aligned
 from intsim.ops.dot import cannot_overflow, is_ring
 from intsim.record import Array
 
@@ -92,7 +93,7 @@ def vectors_call(site: Site, products: Products, vectors: Blocks | Depthwise, ep
 
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
         x = ready(products.images(inputs[0]))
-        out = np.empty((inputs[0].shape[0], *shape), storage)
+        out = aligned((inputs[0].shape[0], *shape), storage)
         vectors.run(x, started_epilogue, out.reshape(-1, products.channels), work.threads)
         return (out,)
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from intsim.formats import IntFormat
 from intsim.kernels.isa.table import PANEL, STEP, Isa, Kernel
+from intsim.kernels.scratch import aligned
 from intsim.record import Array
 
 _INT8, _INT16 = IntFormat(8), IntFormat(16)
@@ -114,5 +115,7 @@ def pack(weights: Array, kernel: Kernel, item: int) -> Array:
     rows = np.zeros((groups, panels * PANEL, segments, length), np.int16 if item == 2 else np.int8)
     rows[:, :channels, :, :terms] = weights
     each = STEP // item
-    split = rows.reshape(groups, panels, PANEL, segments * length // each, each)
-    return np.ascontiguousarray(split.transpose(0, 1, 3, 2, 4)).reshape(groups, -1).view(np.int8)
+    split = rows.reshape(groups, panels, PANEL, segments * length // each, each).transpose(0, 1, 3, 2, 4)
+    packed = aligned(split.shape, rows.dtype)
+    packed[:] = split
+    return packed.reshape(groups, -1).view(np.int8)

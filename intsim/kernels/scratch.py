@@ -20,6 +20,15 @@ Wanted = tuple[tuple[int, ...], "np.dtype[Any] | type[Any]"]
 """Shape and dtype."""
 
 
+def aligned(shape: tuple[int, ...], dtype: Any) -> Array:
+    """An array of its own with any values that begins at a line: tiles across two lines load half as fast."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + LINE, np.uint8)
+    begin = -memory.ctypes.data % LINE
+    cut: Array = memory[begin : begin + size].view(dtype)
+    return cut.reshape(shape)
+
+
 class _Held(threading.local):
     """One thread's memory, and the arrays cut from it so far."""
 
