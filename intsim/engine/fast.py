@@ -9,20 +9,49 @@ from dataclasses import replace
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.matmul import lower_matmul
 from intsim.engine.moves import MOVES, lower_move
+from intsim.engine.pooling import lower_pool, lower_sum
 from intsim.engine.reference import lower_reference
 from intsim.engine.requantizing import lower_requantize
+from intsim.engine.softmaxing import lower_softmax
 from intsim.engine.sums import lower_products
-from intsim.ops import BatchMatmul, Conv2d, Dense, DepthwiseConv2d, Op, Requantize, TransposeConv2d
+from intsim.engine.tabling import lower_table
+from intsim.ops import (
+    AvgPool2d,
+    BatchMatmul,
+    Clamp,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    HardSwish,
+    LeakyRelu,
+    Lookup,
+    MaxPool2d,
+    Mean,
+    Op,
+    Requantize,
+    Softmax,
+    Sum,
+    TransposeConv2d,
+)
 
 Rule = Callable[[Site], Lowered | str]
 """Gives a kernel that is exact at a site, or says why there is none."""
 
 RULES: dict[type[Op], Rule] = {
+    AvgPool2d: lower_pool,
     BatchMatmul: lower_matmul,
+    Clamp: lower_table,
     Conv2d: lower_products,
     Dense: lower_products,
     DepthwiseConv2d: lower_products,
+    HardSwish: lower_table,
+    LeakyRelu: lower_table,
+    Lookup: lower_table,
+    MaxPool2d: lower_pool,
+    Mean: lower_pool,
     Requantize: lower_requantize,
+    Softmax: lower_softmax,
+    Sum: lower_sum,
     TransposeConv2d: lower_products,
     **dict.fromkeys(MOVES, lower_move),
 }

@@ -16,6 +16,7 @@ import numpy as np
 
 from intsim import arithmetic
 from intsim.arithmetic import Interval, Register, Requantization
+from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.finishing import epilogue_of
@@ -47,7 +48,10 @@ def following(
     if not all(pointwise(node.op) for node in rest):
         return "an op after it is not the same for all elements"
     epilogue, proof = made
-    table = table_of([node.op for node in rest], rule.format)
+    try:
+        table = table_of([node.op for node in rest], rule.format)
+    except (OverflowTrap, IndexError):
+        return "an op after it does not take every code"
     words = ", ".join(node.op.name for node in rest)
     return epilogue._replace(table=table, first=rule.format.min), f"{proof}; {words} by a table"
 

@@ -22,13 +22,15 @@ from intsim.engine.elementwise import PAIRS, lower_pair
 from intsim.engine.finished import lower_finished
 from intsim.engine.following import following, pointwise
 from intsim.engine.lowered import Lowered, Site, site_of
+from intsim.engine.pooling import lower_sum
 from intsim.network import Network, Node
-from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op, Requantize, TransposeConv2d
+from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op, Requantize, Sum, TransposeConv2d
 
 SUMS: dict[type[Op], Callable[[Site], Lowered | str]] = {
     Conv2d: lower_finished,
     Dense: lower_finished,
     DepthwiseConv2d: lower_finished,
+    Sum: lower_sum,
     TransposeConv2d: lower_finished,
 }
 """The rule of every op that can finish its sums; it is given a site with an epilogue."""
@@ -57,7 +59,9 @@ class Fusion:
         """The tensors that one node reads and nobody else sees (rule Q2)."""
         seen = {*traced, *self.network.outputs}
         return frozenset(
-            name for name, readers in self.readers.items() if len(readers) == 1 and name not in seen
+            name
+            for name, readers in self.readers.items()
+            if len(readers) == 1 and name not in seen and name in self.network.producers
         )
 
     def groups(self, hidden: frozenset[str]) -> list[Group]:

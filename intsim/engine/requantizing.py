@@ -1,11 +1,13 @@
-"""Lowering of requantize: the usual stages mostly in int32, else the steps as a program on int64."""
+"""Lowering of requantize: a table of few codes, the usual stages mostly in int32, or a program on int64."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from intsim.engine.following import pointwise
 from intsim.engine.lowered import Call, Lowered, Site, Work, ready
 from intsim.engine.reference import fault, lower_reference
+from intsim.engine.tabling import lower_table
 from intsim.kernels.program import Program, program, unfit
 from intsim.kernels.stages import Fixed, fixed
 from intsim.record import Array
@@ -15,7 +17,9 @@ _LEAST = 1 << 13  # elements below which a thread costs more than it gives
 
 
 def lower_requantize(site: Site) -> Lowered | str:
-    """The program, or why int64 does not hold it."""
+    """A table, stages or a program; or why int64 does not hold it."""
+    if site.inputs[0].integer.bits <= 8 and pointwise(site.op):
+        return lower_table(site)
     reason = unfit(site.op.requantization, site.ranges[0])
     if reason is not None:
         return reason

@@ -72,6 +72,7 @@ def epilogue_of(
     channels : of the sums
     register : the accumulator's
     """
+    interval = interval.by_channel()
     if not interval.within(_INT32):
         return f"sums can be in {interval}, beyond int32"
     if register.bits > 32:
