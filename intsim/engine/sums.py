@@ -21,8 +21,9 @@ from typing import Any
 
 import numpy as np
 
-from intsim.arithmetic import Interval, Topology
+from intsim.arithmetic import Interval
 from intsim.engine.blocks import Blocks, blocks_of
+from intsim.engine.certified import in_its_order
 from intsim.engine.chain import lower_chain
 from intsim.engine.depthwise import Depthwise, depthwise_of
 from intsim.engine.lowered import Call, Lowered, Site, Work, ready
@@ -45,14 +46,12 @@ def lower_products(site: Site) -> Lowered | str:
         return f"the input's zero point {products.input_zero_point} does not fit int32"
     if bounds.reach is None or bounds.final is None:
         return "its bounds say nothing about partial sums"
-    proved = cannot_overflow(bounds.reach, accumulator)
+    proved = cannot_overflow(bounds.reach, accumulator) or in_its_order(bounds, site.counted)
     if proved or (is_ring(accumulator) and not site.counted):
         lane = exact_lane(bounds.final, accumulator.format)
         if lane is None:
             return f"sums can be in {bounds.final}, beyond int64"
         return _lower_exact(site, products, lane, why_exact(site, proved))
-    if any(level.topology is Topology.TREE for level in accumulator.levels()):
-        return f"sums can be in {bounds.reach}, beyond {accumulator.register}, and a tree adds them"
     return lower_chain(site, products)
 
 
@@ -67,6 +66,8 @@ def exact_lane(final: Interval, format: IntFormat) -> np.dtype[Any] | None:
 def why_exact(site: Site, proved: bool) -> str:
     """The proof, in the words of the plan."""
     register = site.op.accumulator.register
+    if proved and not cannot_overflow(site.bounds.reach, site.op.accumulator):
+        return f"in its own order no register changes a sum: all met is in {site.bounds.registers[0].partial} [K6]"
     if proved:
         return f"every partial sum is in {site.bounds.reach}, no register overflows, any order is exact [K1]"
     return f"{register}: sums modulo 2**{register.format.bits}, wrapped once at the end [K2]"

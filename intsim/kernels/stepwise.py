@@ -1,15 +1,18 @@
-"""Sums of products term by term, through registers that saturate, wrap or trap, with their events.
+"""Chosen sums through their registers, term by term, with their events (rules A1 to A7 of `arithmetic`).
 
-Chains only; registers may be nested to any depth (rules A1 to A3, A5 to A7 of `arithmetic.accumulate`).
-A block of output positions is worked on at once, one lane each: every lane sees its own input and the
-same weight. Lanes are int32 or int64, whichever holds every register's value plus what enters it, and
-the exact running sums that the events are counted from; the caller proves that.
+A sum has a lane of its own. Products are made first, some terms of all lanes at a time; then they enter
+the registers, which may be chains or trees, nested to any depth.
+
+Lanes are int32, where operands are int16, or int64; the caller proves that
+they hold every register's value plus what enters it, and the exact sums that events are counted from.
 
 `levels` is an int64 array with one row per register, outermost first; its columns are named below. An
 innermost row of mode EXACT is a tile that is summed without a register.
 
 The state of a level is four rows of lanes: the register's value, the exact sum of what entered it, and
-the lowest and the highest that this sum has been.
+the lowest and the highest that this sum has been. A tree keeps, beside them, the sums that wait for
+another of their height: neighbours are added as soon as both are there, and what is left at the end is
+added from the smallest on, which is where an odd one that passes up is met.
 """
 
 from __future__ import annotations
@@ -18,190 +21,269 @@ from typing import Any
 
 import numpy as np
 
+from intsim.kernels.isa.micro import address
 from intsim.kernels.jit import compiled
-from intsim.kernels.sums import DH, DW, GROUPS, KH, KW, LEFT, OH, OW, SH, SW, TOP, C, H, W
+from intsim.kernels.stepwise_isa import turned_products
 
-MODE, LOW, HIGH, MASK, SIGN, TILE = range(6)
+MODE, LOW, HIGH, MASK, SIGN, TILE, TREE = range(7)
 EXACT, WRAP, SATURATE, TRAP = range(4)
 VALUE, SUM, LOWEST, HIGHEST = range(4)
 
+LANES = 64
+"""Sums that are worked on at once."""
+
+CHUNK = 128
+"""Products of a sum that are made at a time, a multiple of 32."""
+
+_HEIGHT = 40  # of a tree: more terms than 2**40 have no place in memory
+
 
 @compiled
-def chain_positions(
-    x: Any,
+def step_outputs(
+    rows: Any,
     w: Any,
-    offset: int,
-    fill: int,
-    order: Any,
+    taps: int,
+    small: int,
+    totals: Any,
+    picked: Any,
+    count: int,
     start: Any,
     after: Any,
-    geometry: Any,
     levels: Any,
     watched: bool,
-    block: int,
-    begin: int,
-    end: int,
     counts: Any,
+    top: int,
+    first: int,
+    z: Any,
     out: Any,
 ) -> int:
-    """Output positions begin to end, counted over all rows of all images.
+    """The first `count` of the picked sums, each through registers of its own.
 
     Parameters
     ----------
-    x : (N, H, W, C)
-    w : (K, taps) lanes, as they enter the product; taps in h, w, c order
-    offset, fill : subtracted from every input; what is outside the image, before that
-    order : places of the terms, as they enter
-    start, after : (2, K) and (values, 2, K) int64: a value is its first row plus its second times the
-        sum of the taps
+    rows : (rows, padded taps) int16 or int64, what is multiplied, in entering order
+    w : (channels, padded taps) of the same dtype, 0 beyond the taps; padded to a multiple of 32
+    taps : terms of a sum
+    small : whether every product fits int16
+    totals : int64 (rows), the sum of each row's codes
+    picked : int32 (2, any), row and channel of every sum
+    start, after : (2, all channels) and (values, 2, all channels) int64: a value is its first row plus
+        its second times the sum of the codes
     levels : the registers
     watched : whether events are counted
-    block : positions worked on at once
     counts : (levels, 2) int64, persistent and transient events are added
-    out : (N * OH * OW, K)
+    top, first : sum (r, c) becomes out[top + r, first + c], and has the start value of first + c
+    z : scratch (CHUNK, LANES), int32 or int64: the lanes
+    out : (positions, all channels)
 
     Returns
     -------
-    How many additions a register with TRAP could not hold.
+    How many additions a register with TRAP could not hold, at least; 0 where none.
     """
-    groups = geometry[GROUPS]
-    per_group = w.shape[0] // groups
-    patch = np.zeros((groups, w.shape[1], block), w.dtype)
-    sums = np.zeros((groups, block), np.int64)
-    state = np.zeros((levels.shape[0], 4, block), w.dtype)
-    entering, one, first = np.zeros((1, block), w.dtype), np.ones(1, w.dtype), np.zeros(1, np.int64)
+    narrow = rows.itemsize == 2
+    lane = z.dtype
+    state = np.zeros((levels.shape[0], 4, LANES), lane)
+    trees = 0
+    for level in range(levels.shape[0]):
+        trees += levels[level, TREE]
+    waiting = np.zeros((levels.shape[0], 2, _HEIGHT if trees else 1, LANES), lane)
+    entered, filled = np.zeros(levels.shape[0], np.int64), np.zeros(levels.shape[0], np.int64)
+    places = np.zeros((2, 16), np.int64)
     trapped = 0
-    for top in range(begin, end, block):
-        lanes = min(block, end - top)
-        gather_lanes(x, top, lanes, offset, fill, geometry, patch, sums)
-        for k in range(w.shape[0]):
-            g = k // per_group
-            corrected(start, k, sums[g], lanes, entering)
-            clear(state[0], lanes)
-            trapped += add_terms(entering, one, first, 0, 1, lanes, levels[0], watched, state[0])
-            trapped += add_tiles(patch[g], w[k], order, lanes, levels, watched, state, counts, one, first)
-            for entry in range(after.shape[0]):
-                corrected(after[entry], k, sums[g], lanes, entering)
-                trapped += add_terms(entering, one, first, 0, 1, lanes, levels[0], watched, state[0])
-            if watched:
-                count(state[0], lanes, levels[0], counts[0])
-            for p in range(lanes):
-                out[top + p, k] = out.dtype.type(state[0, VALUE, p])
+    for begin in range(0, count, LANES):
+        lanes = min(LANES, count - begin)
+        width = (lanes + 15) // 16 * 16
+        for row in range(4):
+            state[0, row, :width] = 0
+        entered[:], filled[:] = 0, 0
+        if not levels[0, TREE]:
+            load_values(start, totals, picked, begin, lanes, width, first, z)
+            trapped += enter_chain(z, 0, 1, width, levels[0], watched, state[0])
+        for t in range(0, taps, CHUNK):
+            terms = min(CHUNK, taps - t)
+            if narrow:
+                narrow_products(rows, w, small, picked, begin, lanes, width, t, terms, places, z)
+            else:
+                wide_products(rows, w, picked, begin, lanes, width, t, terms, z)
+            trapped += enter_terms(
+                z,
+                terms,
+                t + terms == taps,
+                lanes,
+                width,
+                levels,
+                watched,
+                state,
+                waiting,
+                entered,
+                filled,
+                counts,
+            )
+        if levels[0, TREE]:
+            trapped += gather_tree(width, 0, levels, watched, state, waiting, entered)
+            load_values(start, totals, picked, begin, lanes, width, first, z)
+            trapped += enter_chain(z, 0, 1, width, levels[0], watched, state[0])
+        for entry in range(after.shape[0]):
+            load_values(after[entry], totals, picked, begin, lanes, width, first, z)
+            trapped += enter_chain(z, 0, 1, width, levels[0], watched, state[0])
+        if watched:
+            count_events(state[0], lanes, levels[0], counts[0])
+        for p in range(lanes):
+            place = top + picked[0, begin + p], first + picked[1, begin + p]
+            out[place] = out.dtype.type(state[0, VALUE, p])
     return trapped
 
 
 @compiled
-def gather_lanes(
-    x: Any, top: int, lanes: int, offset: int, fill: int, geometry: Any, patch: Any, sums: Any
+def load_values(
+    values: Any, totals: Any, picked: Any, begin: int, lanes: int, width: int, first: int, z: Any
 ) -> None:
-    """The taps of positions top to top + lanes, (groups, taps, lanes), and each group's sum of them."""
-    lane = patch.dtype.type
-    groups, columns = geometry[GROUPS], geometry[OW]
-    depth = geometry[C] // groups
-    for p in range(lanes):
-        line, column = (top + p) // columns, (top + p) % columns
-        image, row = line // geometry[OH], line % geometry[OH]
-        for g in range(groups):
-            total = np.int64(0)
-            t = 0
-            for kh in range(geometry[KH]):
-                h = row * geometry[SH] - geometry[TOP] + kh * geometry[DH]
-                for kw in range(geometry[KW]):
-                    v = column * geometry[SW] - geometry[LEFT] + kw * geometry[DW]
-                    inside = 0 <= h < geometry[H] and 0 <= v < geometry[W]
-                    for c in range(depth):
-                        raw = np.int64(x[image, h, v, g * depth + c]) if inside else np.int64(fill)
-                        patch[g, t + c, p] = lane(raw - offset)
-                        total += raw
-                    t += depth
-            sums[g, p] = total
+    """z[0] = values[0] + values[1] * (the sum of the codes), per lane; lanes to spare repeat the first."""
+    for p in range(width):
+        place = begin + (p if p < lanes else 0)
+        k = first + picked[1, place]
+        z[0, p] = z.dtype.type(values[0, k] + values[1, k] * totals[picked[0, place]])
 
 
 @compiled
-def corrected(values: Any, k: int, sums: Any, lanes: int, entering: Any) -> None:
-    """values[0] + values[1] * (the sum of the taps) of channel k, per lane."""
-    lane = entering.dtype.type
-    for p in range(lanes):
-        entering[0, p] = lane(values[0, k] + values[1, k] * sums[p])
-
-
-@compiled
-def add_tiles(
-    patch: Any,
+def narrow_products(
+    rows: Any,
     w: Any,
-    order: Any,
+    small: int,
+    picked: Any,
+    begin: int,
     lanes: int,
+    width: int,
+    t: int,
+    terms: int,
+    places: Any,
+    z: Any,
+) -> None:
+    """z[i] = the products of term t + i, of int16 operands; whole times 32 of them."""
+    x_stride, w_stride = rows.shape[1] * 2, w.shape[1] * 2
+    for group in range(0, width, 16):
+        for lane in range(16):
+            place = begin + (group + lane if group + lane < lanes else 0)
+            places[0, lane] = address(rows) + picked[0, place] * x_stride + 2 * t
+            places[1, lane] = address(w) + picked[1, place] * w_stride + 2 * t
+        to = address(z) + 4 * group
+        turned_products(small, address(places), address(places) + 128, (terms + 31) // 32, to, z.shape[1] * 4)
+
+
+@compiled
+def wide_products(
+    rows: Any, w: Any, picked: Any, begin: int, lanes: int, width: int, t: int, terms: int, z: Any
+) -> None:
+    """As `narrow_products`, of any operands."""
+    for p in range(width):
+        place = begin + (p if p < lanes else 0)
+        r, k = picked[0, place], picked[1, place]
+        for i in range(terms):
+            z[i, p] = z.dtype.type(rows[r, t + i] * w[k, t + i])
+
+
+@compiled
+def enter_terms(
+    z: Any,
+    terms: int,
+    ending: bool,
+    lanes: int,
+    width: int,
     levels: Any,
     watched: bool,
     state: Any,
+    waiting: Any,
+    entered: Any,
+    filled: Any,
     counts: Any,
-    one: Any,
-    first: Any,
 ) -> int:
-    """Let every term enter, tile by tile; `filled` counts the terms in every open tile."""
-    depth, terms = levels.shape[0], order.size
+    """Let the terms enter, tile by tile; `filled` counts the terms in every open tile."""
+    depth = levels.shape[0]
     if depth == 1:
-        return add_terms(patch, w, order, 0, terms, lanes, levels[0], watched, state[0])
-    filled = np.zeros(depth, np.int64)
+        return enter(z, 0, terms, width, 0, levels, watched, state, waiting, entered)
     inner, trapped, begin = depth - 1, 0, 0
     while begin < terms:
         end = terms
         for level in range(1, depth):
             end = min(end, begin + levels[level, TILE] - filled[level])
-        trapped += add_terms(patch, w, order, begin, end, lanes, levels[inner], watched, state[inner])
+        trapped += enter(z, begin, end, width, inner, levels, watched, state, waiting, entered)
         closing = depth
         for level in range(inner, 0, -1):
             filled[level] += end - begin
-            if filled[level] == levels[level, TILE] or end == terms:
+            if filled[level] == levels[level, TILE] or (ending and end == terms):
                 closing = level
         for level in range(inner, closing - 1, -1):
+            if levels[level, TREE]:
+                trapped += gather_tree(width, level, levels, watched, state, waiting, entered)
             if watched:
-                count(state[level], lanes, levels[level], counts[level])
-            outer = level - 1
-            trapped += add_terms(state[level], one, first, 0, 1, lanes, levels[outer], watched, state[outer])
-            clear(state[level], lanes)
+                count_events(state[level], lanes, levels[level], counts[level])
+            trapped += enter(state[level], 0, 1, width, level - 1, levels, watched, state, waiting, entered)
+            for row in range(4):
+                state[level, row, :width] = 0
             filled[level] = 0
         begin = end
     return trapped
 
 
 @compiled
-def clear(state: Any, lanes: int) -> None:
-    """An empty register."""
-    for row in range(4):
-        for p in range(lanes):
-            state[row, p] = 0
+def enter(
+    z: Any,
+    begin: int,
+    end: int,
+    width: int,
+    level: int,
+    levels: Any,
+    watched: bool,
+    state: Any,
+    waiting: Any,
+    entered: Any,
+) -> int:
+    """Values z[begin] to z[end] into the register of one level; how many additions trapped."""
+    if not levels[level, TREE]:
+        return enter_chain(z, begin, end, width, levels[level], watched, state[level])
+    trapped = 0
+    for i in range(begin, end):
+        trapped += enter_tree(z[i], width, level, levels, watched, state, waiting, entered)
+    return trapped
 
 
 @compiled
-def add_terms(
-    x: Any, w: Any, order: Any, begin: int, end: int, lanes: int, level: Any, watched: bool, state: Any
-) -> int:
-    """Terms order[begin] to order[end] into one register, in every lane; how many additions trapped."""
-    lane = w.dtype.type
+def enter_chain(z: Any, begin: int, end: int, width: int, level: Any, watched: bool, state: Any) -> int:
+    """Values z[begin] to z[end], added one after another."""
+    lane = state.dtype.type
     mode, low, high = level[MODE], lane(level[LOW]), lane(level[HIGH])
     mask, sign = lane(level[MASK]), lane(level[SIGN])
     value, exact, lowest, highest = state[VALUE], state[SUM], state[LOWEST], state[HIGHEST]
     trapped = 0
-    for i in range(begin, end):
-        place = order[i]
-        seen, factor = x[place], w[place]
-        if mode == SATURATE:
-            for p in range(lanes):
-                value[p] = lane(min(max(lane(value[p] + lane(seen[p] * factor)), low), high))
-        elif mode == WRAP:
-            for p in range(lanes):
-                total = lane(value[p] + lane(seen[p] * factor))
-                value[p] = lane(lane(lane(total & mask) ^ sign) - sign)
-        else:
-            for p in range(lanes):
-                value[p] = lane(value[p] + lane(seen[p] * factor))
-            if mode == TRAP:
-                for p in range(lanes):
-                    trapped += (value[p] < low) | (value[p] > high)
-        if watched and mode != EXACT:
-            for p in range(lanes):
-                total = lane(exact[p] + lane(seen[p] * factor))
+    first = begin
+    if mode == SATURATE:
+        for i in range(begin, end - 3, 4):
+            for p in range(width):
+                now = value[p]
+                now = lane(min(max(lane(now + z[i, p]), low), high))
+                now = lane(min(max(lane(now + z[i + 1, p]), low), high))
+                now = lane(min(max(lane(now + z[i + 2, p]), low), high))
+                value[p] = lane(min(max(lane(now + z[i + 3, p]), low), high))
+            first = i + 4
+        for i in range(first, end):
+            for p in range(width):
+                value[p] = lane(min(max(lane(value[p] + z[i, p]), low), high))
+    else:
+        for i in range(begin, end):
+            if mode == WRAP:
+                for p in range(width):
+                    total = lane(value[p] + z[i, p])
+                    value[p] = lane(lane(lane(total & mask) ^ sign) - sign)
+            else:
+                for p in range(width):
+                    value[p] = lane(value[p] + z[i, p])
+                if mode == TRAP:
+                    for p in range(width):
+                        trapped += (value[p] < low) | (value[p] > high)
+    if watched and mode != EXACT:
+        for i in range(begin, end):
+            for p in range(width):
+                total = lane(exact[p] + z[i, p])
                 exact[p] = total
                 lowest[p] = min(lowest[p], total)
                 highest[p] = max(highest[p], total)
@@ -209,7 +291,91 @@ def add_terms(
 
 
 @compiled
-def count(state: Any, lanes: int, level: Any, counts: Any) -> None:
+def enter_tree(
+    leaf: Any,
+    width: int,
+    level: int,
+    levels: Any,
+    watched: bool,
+    state: Any,
+    waiting: Any,
+    entered: Any,
+) -> int:
+    """One leaf: held by the register, then added to what waits at its height, and so on up."""
+    value, exact = state[level, VALUE], state[level, SUM]
+    for p in range(width):
+        value[p], exact[p] = leaf[p], leaf[p]
+    trapped = hold(width, levels[level], watched, state[level])
+    height, before = 0, entered[level]
+    while before & 1:
+        trapped += add_waiting(width, height, level, levels, watched, state, waiting)
+        before >>= 1
+        height += 1
+    for p in range(width):
+        waiting[level, 0, height, p], waiting[level, 1, height, p] = value[p], exact[p]
+    entered[level] += 1
+    return trapped
+
+
+@compiled
+def gather_tree(
+    width: int, level: int, levels: Any, watched: bool, state: Any, waiting: Any, entered: Any
+) -> int:
+    """The root of a tree, from all that waits; the tree is empty then."""
+    trapped, found, height = 0, False, 0
+    while entered[level] >> height:
+        if entered[level] >> height & 1:
+            if found:
+                trapped += add_waiting(width, height, level, levels, watched, state, waiting)
+            else:
+                for p in range(width):
+                    state[level, VALUE, p] = waiting[level, 0, height, p]
+                    state[level, SUM, p] = waiting[level, 1, height, p]
+            found = True
+        height += 1
+    entered[level] = 0
+    return trapped
+
+
+@compiled
+def add_waiting(
+    width: int, height: int, level: int, levels: Any, watched: bool, state: Any, waiting: Any
+) -> int:
+    """One adder: what waits at a height, and the newest sum."""
+    lane = state.dtype.type
+    value, exact = state[level, VALUE], state[level, SUM]
+    for p in range(width):
+        value[p] = lane(value[p] + waiting[level, 0, height, p])
+        exact[p] = lane(exact[p] + waiting[level, 1, height, p])
+    return hold(width, levels[level], watched, state[level])
+
+
+@compiled
+def hold(width: int, level: Any, watched: bool, state: Any) -> int:
+    """The register's overflow on its value, and a look at the exact sum."""
+    lane = state.dtype.type
+    mode, low, high = level[MODE], lane(level[LOW]), lane(level[HIGH])
+    mask, sign = lane(level[MASK]), lane(level[SIGN])
+    value, exact, lowest, highest = state[VALUE], state[SUM], state[LOWEST], state[HIGHEST]
+    trapped = 0
+    if mode == SATURATE:
+        for p in range(width):
+            value[p] = min(max(value[p], low), high)
+    elif mode == WRAP:
+        for p in range(width):
+            value[p] = lane(lane(lane(value[p] & mask) ^ sign) - sign)
+    elif mode == TRAP:
+        for p in range(width):
+            trapped += (value[p] < low) | (value[p] > high)
+    if watched:
+        for p in range(width):
+            lowest[p] = min(lowest[p], exact[p])
+            highest[p] = max(highest[p], exact[p])
+    return trapped
+
+
+@compiled
+def count_events(state: Any, lanes: int, level: Any, counts: Any) -> None:
     """Rule A7 for one finished sum in every lane."""
     if level[MODE] == EXACT:
         return

@@ -228,17 +228,18 @@ def test_the_plan_says_why():
     )
     assert reason(Accumulator(IntFormat(12)), events=True) == (
         "dense stepwise int32",
-        "partial sums can be in [-102400, 101600], beyond int12 wrap: one addition after another,"
-        " counting events [K5]",
+        "partial sums can be in [-102400, 101600], beyond int12 wrap: certified at run time,"
+        " else stepped in int32 lanes, counting events [K7]",
     )
     assert reason(Accumulator(IntFormat(18), SATURATE, tile=4, inner=Accumulator(IntFormat(9), TRAP))) == (
         "dense stepwise int32",
-        "partial sums can be in [-102400, 101600], beyond int9 trap: one addition after another [K5]",
+        "partial sums can be in [-102400, 101600], beyond int9 trap: certified at run time,"
+        " else stepped in int32 lanes [K7]",
     )
     tree = Accumulator(IntFormat(12), SATURATE, topology=Topology.TREE)
     kernel, why = reason(tree)
-    assert kernel == "reference int64"
-    assert why.startswith("sums can be in [-102400, 101600], beyond int12 saturate, and a tree adds them; ")
+    assert kernel == "dense stepwise int32"
+    assert why.startswith("partial sums can be in [-102400, 101600], beyond int12 saturate: certified at ")
     assert reason(tree.replace(overflow=WRAP))[0] == f"dense {fast(8)}"
     assert reason(Accumulator(), input_zero_point=2**40)[1].startswith(
         "the input's zero point 1099511627776 does not fit int32; "
@@ -294,10 +295,10 @@ def test_matrices_that_are_both_computed():
     x, y = filled((3, 2, 5, 17), IntFormat(8)), filled((3, 17, 6), IntFormat(8), 1)
     fields = {"x_zero_point": -128, "y_zero_point": 127}
     exact, counted = same(Case(BatchMatmul(**fields), spec, (x, y)), threads=3)
-    assert exact == counted == "batch_matmul int32 (int16 operands)"
+    assert exact == counted == f"batch_matmul {fast(16)}"
     narrow = BatchMatmul(**fields, accumulator=Accumulator(IntFormat(12)))
     exact, counted = same(Case(narrow, spec, (x, y)))
-    assert (exact, counted) == ("batch_matmul int32 (int16 operands)", "reference int64")
+    assert (exact, counted) == (f"batch_matmul {fast(16)}", "reference int64")
     wide = TensorSpec((5, 17), IntFormat(32)), TensorSpec((6, 17), IntFormat(16))
     op = BatchMatmul(transpose_y=True, accumulator=Accumulator(IntFormat(48, signed=False)))
     case = Case(op, wide, (filled((1, 5, 17), IntFormat(32)), filled((1, 6, 17), IntFormat(16))))
