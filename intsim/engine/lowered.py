@@ -81,4 +81,6 @@ def site_of(network: Network, node: Node, bounds: NetworkBounds, counted: bool) 
 def ready(x: Array) -> Array:
     """A form that every kernel is compiled for once: contiguous, aligned, writable, signed where 64 bits."""
     x = x.view(np.int64) if x.dtype == np.uint64 else x
+    if x.flags.carray:
+        return x
     return np.require(x, requirements=("C", "A", "W"))

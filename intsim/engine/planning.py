@@ -108,13 +108,14 @@ class Plan:
 
     def steps_for(self, traced: Sequence[str]) -> tuple[Step, ...]:
         """What a run does that gives back these tensors too; worked out once for each choice of them."""
-        fusion = self._fusion
-        if fusion is None:
-            return self._steps([])
-        hidden = fusion.hidden(traced)
-        if hidden not in self._made:
-            self._made[hidden] = self._steps(fusion.groups(hidden))
-        return self._made[hidden]
+        key = tuple(traced)
+        if key not in self._asked:
+            fusion = self._fusion
+            hidden = fusion.hidden(traced) if fusion is not None else frozenset()
+            if hidden not in self._made:
+                self._made[hidden] = self._steps(fusion.groups(hidden) if fusion is not None else [])
+            self._asked[key] = self._made[hidden]
+        return self._asked[key]
 
     @cached_property
     def _fusion(self) -> Fusion | None:
@@ -123,6 +124,12 @@ class Plan:
 
     @cached_property
     def _made(self) -> dict[frozenset[str], tuple[Step, ...]]:
+        """Steps by the tensors that they hide."""
+        return {}
+
+    @cached_property
+    def _asked(self) -> dict[tuple[str, ...], tuple[Step, ...]]:
+        """The same by the tensors that were asked for, so that a run need not look for what it hides."""
         return {}
 
     @cached_property

@@ -30,7 +30,10 @@ from intsim.record import Array
 MEMORY = 256 << 20
 """Bytes that the tensors of one chunk may take, unless one sample alone takes more."""
 
-_LARGEST_CHUNK = 256
+CACHE = 4 << 20
+"""Bytes that they take if there is a choice: about what the nearest large cache of a core holds."""
+
+_SMALLEST_CHUNK, _LARGEST_CHUNK = 8, 4096
 
 
 def run(
@@ -103,8 +106,8 @@ def chunks(
     """`stream` for a plan."""
     named, batch = check_inputs(plan.network, inputs)
     traced = select(plan.network, trace)
-    size = _chunk_size(plan, chunk)
     workers = _thread_count(threads)
+    size = _chunk_size(plan, chunk, workers)
     parts = _chunks(plan, named, batch, traced, size, workers, progress)
     return (_owned(part) for part in parts)
 
@@ -154,9 +157,9 @@ def collect(
     whole = _empty(plan, traced, batch)
     total = _no_events(plan)
     done = 0
-    for part in _chunks(
-        plan, named, batch, traced, _chunk_size(plan, chunk), _thread_count(threads), progress
-    ):
+    workers = _thread_count(threads)
+    size = _chunk_size(plan, chunk, workers)
+    for part in _chunks(plan, named, batch, traced, size, workers, progress):
         for name, values in (*part.outputs.items(), *part.trace.items()):
             whole[name][done : done + part.batch] = values
         for name, counted in part.events.items():
@@ -229,9 +232,11 @@ def _result(
     )
 
 
-def _chunk_size(plan: Plan, chunk: int | None) -> int:
+def _chunk_size(plan: Plan, chunk: int | None, threads: int) -> int:
     if chunk is None:
-        return min(_LARGEST_CHUNK, max(1, MEMORY // max(1, plan.sample_bytes)))
+        each = max(1, plan.sample_bytes)
+        fitting = min(_LARGEST_CHUNK, max(_SMALLEST_CHUNK, CACHE * threads // each))
+        return max(1, min(fitting, MEMORY // each))
     if chunk < 1:
         raise SpecError(f"chunk must be at least 1, not {chunk}")
     return chunk

@@ -29,6 +29,10 @@ def split(total: int, threads: int, least: int = 1) -> list[tuple[int, int]]:
 
 def run_parts(work: Callable[[int, int], None], total: int, threads: int, least: int = 1) -> None:
     """Call `work(begin, end)` for every range, at once."""
+    if threads == 1 or total < 2 * least:
+        if total > 0:
+            work(0, total)
+        return
     parts = split(total, threads, least)
     if len(parts) <= 1:
         for begin, end in parts:
