@@ -6,17 +6,30 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from intsim.bench.peers import Call
+from intsim.bench.case import Case
+from intsim.bench.peers import PEERS, Absent, Call
 from intsim.record import Array
 
 STANDS_FOR = {"litert-ref": "litert-ref", "xnnpack": "litert"}
 """dialect -> the peer whose integers it promises."""
 
 
-def agrees(dialect: str | None, calls: Mapping[str, Call], own: Call) -> bool | None:
-    """Whether the dialect's peer gives intsim's outputs; None if there is nobody to ask."""
-    peer = calls.get(STANDS_FOR.get(dialect or "", ""))
-    return None if peer is None else same(peer(), own())
+def agrees(case: Case, calls: Mapping[str, Call], own: Call, inputs: Sequence[Array]) -> bool | None:
+    """Whether the dialect's peer gives intsim's outputs; None if there is nobody to ask.
+
+    A peer that does not take part, because it would take too long or nobody wants its time, is asked for
+    the first sample.
+    """
+    peer = STANDS_FOR.get(case.dialect or "")
+    if peer is None:
+        return None
+    if peer in calls:
+        return same(calls[peer](), own())
+    try:
+        first = PEERS[peer](case, [values[:1] for values in inputs], 1)
+    except Absent:
+        return None
+    return same(first(), [values[:1] for values in own()])
 
 
 def same(wanted: Sequence[Array], found: Sequence[Array]) -> bool:

@@ -39,7 +39,7 @@ def rows(
                 except Absent as why:
                     results[peer] = {"absent": str(why)}
             own = intsim(case, inputs, count)
-            agreed = agrees(case.dialect, calls, own)
+            agreed = agrees(case, calls, own, inputs)
             times = take_turns({"intsim": own, **calls}, seconds, count)
             for name, found in times.items():
                 results[name] = result(found, batch, case.macs)

@@ -39,9 +39,13 @@ def cells(row: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
     """One row's cells; a ratio is the peer's time over intsim's, by medians."""
     own = row["results"]["intsim"]
     what = [_product(row)] if "gemm" in row else [row["network"], str(row["batch"])]
-    share = f"{100 * own['peak_fraction']:.0f}%" if own.get("peak_fraction") else ""
+    share = _percent(own["peak_fraction"]) if "peak_fraction" in own else ""
     figures = [str(row["threads"]), f"{own['ms']:.3g}", f"{own['gops']:.0f}", share]
     return [*what, *figures, *(_ratio(row, name) for name in columns)]
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.{0 if fraction >= 0.1 else 1}f}%"
 
 
 def _product(row: Mapping[str, Any]) -> str:

@@ -97,3 +97,10 @@ def test_marks_that_are_not_there_once(text):
     assert str(raised.value) == (
         "README.md: must have a line <!-- bench --> and, below it, a line <!-- /bench -->, once each"
     )
+
+
+@pytest.mark.parametrize(
+    ("fraction", "shown"), [(1.0, "100%"), (0.254, "25%"), (0.0126, "1.3%"), (0.0, "0.0%")]
+)
+def test_parts_of_the_peak(fraction, shown):
+    assert table._percent(fraction) == shown

@@ -96,6 +96,16 @@ def test_no_ratios_where_outputs_differ(digits, capsys, tmp_path):
     assert not any("ratio" in key for found in row["results"].values() for key in found)
 
 
+@pytest.mark.parametrize(("change", "agrees"), [(lambda path: None, True), (other_bits, False)])
+def test_outputs_are_compared_also_where_the_runtime_is_not_timed(change, agrees, digits, capsys):
+    change(digits)
+    done = call(capsys, "bench", digits, *QUICK, "--peers", "litert", "--json")
+    (row,) = json.loads(done.out)["networks"]
+    assert (row["agrees"], done.status) == (agrees, 0 if agrees else 1)
+    assert set(row["results"]) == {"intsim", "litert"}
+    assert ("ratio" in row["results"]["litert"]) is agrees
+
+
 def test_a_network_of_no_runtime_is_not_compared(tmp_path, capsys):
     save(small(), tmp_path / "net.h5")
     (row,) = report(capsys, tmp_path / "net.h5", *QUICK)["networks"]
