@@ -137,8 +137,7 @@ def certificate_of(
         return "the zero points' correction depends on the input"
     if products.depthwise:
         return "channels have one input each"
-    moved_input = np.iinfo(found.operand).max if found.operand == np.uint8 else 256
-    largest = int(np.abs(weights).sum(axis=1).max()) * (moved_input + abs(windows.minus))
+    largest = int(np.abs(weights).sum(axis=1).max()) * (256 + abs(windows.minus))
     if largest >= _LARGEST or not bounds.final.within(_INT32):
         return "sums are beyond 28 bits"
     each, item = products.channels // groups, found.operand.itemsize
@@ -221,14 +220,8 @@ def saturating_of(products: Products, found: Operands | None, largest: int, coun
     limits = accumulator.format.min, accumulator.format.max
     lone = accumulator.tile is None and accumulator.topology is Topology.CHAIN
     fits = max(-limits[0], limits[1]) + largest < 1 << 24
-    if (
-        accumulator.overflow is not Overflow.SATURATE
-        or not lone
-        or not fits
-        or counted
-        or found is None
-        or each < 4
-    ):
+    saturates = accumulator.overflow is Overflow.SATURATE and lone and fits and not counted
+    if not saturates or found is None or each < 4:
         return Saturating(0, np.zeros((1, 0, 0, PANEL), np.float32), 1, np.zeros(2, np.float32))
     vectors = 1 if each <= PANEL else 2 if each <= 2 * PANEL else 4
     width, taps = PANEL * vectors, products.taps

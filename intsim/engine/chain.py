@@ -52,14 +52,8 @@ def lower_chain(site: Site, products: Products) -> Lowered | str:
         f"partial sums can be in {reach}, beyond {_narrowest(accumulator)}:"
         f" {how} in {lane} lanes{counting} [{'K7' if certified else 'K8'}]"
     )
-    tools = (
-        windows,
-        int(term <= _INT16.max),
-        start,
-        after,
-        certificate if certified else no_certificate(),
-        saturating,
-    )
+    chosen = no_certificate() if isinstance(certificate, str) else certificate
+    tools = windows, int(term <= _INT16.max), start, after, chosen, saturating
     return Lowered(f"{products.word} stepwise {lane}", reason, _call(site, products, found, lane, tools))
 
 

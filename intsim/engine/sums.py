@@ -66,8 +66,9 @@ def exact_lane(final: Interval, format: IntFormat) -> np.dtype[Any] | None:
 def why_exact(site: Site, proved: bool) -> str:
     """The proof, in the words of the plan."""
     register = site.op.accumulator.register
-    if proved and not cannot_overflow(site.bounds.reach, site.op.accumulator):
-        return f"in its own order no register changes a sum: all met is in {site.bounds.registers[0].partial} [K6]"
+    if proved and site.bounds.reach and not cannot_overflow(site.bounds.reach, site.op.accumulator):
+        met = site.bounds.registers[0].partial
+        return f"in its own order no register changes a sum: all met is in {met} [K6]"
     if proved:
         return f"every partial sum is in {site.bounds.reach}, no register overflows, any order is exact [K1]"
     return f"{register}: sums modulo 2**{register.format.bits}, wrapped once at the end [K2]"
