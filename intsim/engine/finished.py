@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from intsim.engine.certified import in_its_order
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.products import products_of
 from intsim.engine.sums import exact_lane, vectors_call, vectors_of, why_exact
@@ -16,7 +17,7 @@ def lower_finished(site: Site) -> Lowered | str:
     accumulator, bounds, epilogue = products.accumulator, site.bounds, site.epilogue
     if bounds.reach is None or bounds.final is None or epilogue is None:
         return "its bounds say nothing about partial sums"
-    proved = cannot_overflow(bounds.reach, accumulator)
+    proved = cannot_overflow(bounds.reach, accumulator) or in_its_order(bounds, site.counted)
     if not proved and (site.counted or not is_ring(accumulator)):
         return f"sums can be in {bounds.reach}, beyond {accumulator.register}"
     if exact_lane(bounds.final, accumulator.format) != np.int32:
