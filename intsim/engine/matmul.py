@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Interval
+from intsim.engine.certified import in_its_order
 from intsim.engine.lowered import Lowered, Site, Work
+from intsim.engine.stepped_matmul import lower_stepped_matmul
 from intsim.engine.sums import exact_lane, grain, padded, why_exact, wrap_constants
 from intsim.formats import IntFormat
 from intsim.ops import BatchMatmul
@@ -24,9 +26,9 @@ def lower_matmul(site: Site) -> Lowered | str:
     accumulator = op.accumulator
     if bounds.reach is None or bounds.final is None:
         return "its bounds say nothing about partial sums"
-    proved = cannot_overflow(bounds.reach, accumulator)
+    proved = cannot_overflow(bounds.reach, accumulator) or in_its_order(bounds, site.counted)
     if not proved and (site.counted or not is_ring(accumulator)):
-        return f"sums can be in {bounds.reach}, beyond {accumulator.register}"
+        return lower_stepped_matmul(site)
     lane = exact_lane(bounds.final, accumulator.format)
     zeros = op.x_zero_point, op.y_zero_point
     centred = [Interval(r.min - zero, r.max - zero) for r, zero in zip(site.ranges, zeros, strict=True)]
