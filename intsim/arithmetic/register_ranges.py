@@ -11,7 +11,8 @@ Z3. A register delivers the exact sum where its overflow cannot change it. SATUR
     exact, and every value it meets fits. WRAP: what enters is right modulo 2**bits, and the final sum fits;
     a sum on the way that does not fit is forgiven.
 Z4. A WRAP register is right modulo 2**bits if what enters it is right modulo at least that.
-Z5. From a register that may not deliver the exact sum, any value of its format may come.
+Z5. From a register that may not deliver the exact sum, any value of its format may come, whatever its
+    terms' part of the correction.
 Z6. `any_order` is the hull over every order of the terms, in the same registers, before any overflow.
 
 References
@@ -203,15 +204,8 @@ def _tile_register(part: Ends, inner: Accumulator, level: int, notes: dict[int, 
 
 def _outermost(terms: TermRanges, accumulator: Accumulator, entering: _Delivered) -> RegisterRange:
     """The register that starts with zero points and bias, and ends with them."""
-    modulus = entering.modulus.min(axis=-1)
-    partial, last = _exact_run(terms, accumulator, entering)
-    exact = last
-    if (modulus < EXACT).any():  # rule Z5: nothing is known of how the tiles' sums go together
-        other, other_last = _independent_run(terms, accumulator, entering)
-        inexact = modulus < EXACT
-        partial = _where(inexact, other, partial)
-        last = _where(inexact, other_last, last)
-    held = _held(accumulator.register, exact, last, partial, modulus)
+    partial, last = _run(terms, accumulator, entering)
+    held = _held(accumulator.register, terms.final(), last, partial, entering.modulus.min(axis=-1))
     notes = _Notes(held.final, partial, held.delivered, held.right)
     return notes.range(0, accumulator.register, _any_order(terms, accumulator))
 
@@ -239,25 +233,28 @@ def _held(register: Register, exact: Ends, last: Ends, partial: Ends, modulus: A
     return _Held(final, _where(known, final, limits), np.asarray(right))
 
 
-def _exact_run(terms: TermRanges, accumulator: Accumulator, entering: _Delivered) -> tuple[Ends, Ends]:
-    """Every value met and the last one, if what enters is exact (rules Z1 and Z2)."""
+def _run(terms: TermRanges, accumulator: Accumulator, entering: _Delivered) -> tuple[Ends, Ends]:
+    """Every value met and the last one (rules Z1, Z2 and Z5)."""
     start = _start(terms, accumulator)
-    shares, waiting = entering.exact, None
-    if terms.swing is not None and accumulator.zero_point is ZeroPointPlace.PRELOAD:
-        shares = _shares(terms.whole or terms.entering, accumulator)
-        waiting = _shares(terms.swing, accumulator)
+    shares, waiting, whole = entering.held, None, entering.held
+    if terms.swing is not None and terms.whole is not None:
+        swing = _shares(terms.swing, accumulator)
+        alone = entering.held[0] + swing[0], entering.held[1] + swing[1]
+        whole = _where(entering.modulus == EXACT, _shares(terms.whole, accumulator), alone)
+        if accumulator.zero_point is ZeroPointPlace.PRELOAD:
+            shares, waiting = whole, swing
     total = _sums(shares)
     value = total[0] + start, total[1] + start
     if accumulator.topology is Topology.TREE:
-        partial = _hull(_running(entering.exact, Topology.TREE)[0], value)
+        partial = _hull(_running(entering.held, Topology.TREE)[0], value)
     else:
         low, high = (_chain(part, wait) for part, wait in zip(shares, waiting or (None, None), strict=True))
         partial = low.min(axis=-1) + start, high.max(axis=-1) + start
     for constant, corrects in _after(terms, accumulator):
         value = value[0] + constant, value[1] + constant
-        if corrects and terms.whole is not None:
-            whole = _sums(terms.whole)
-            value = value[0] - total[0] + whole[0], value[1] - total[1] + whole[1]
+        if corrects:
+            corrected = _sums(whole)
+            value = value[0] - total[0] + corrected[0], value[1] - total[1] + corrected[1]
         partial = _hull(partial, value)
     return partial, value
 
@@ -270,26 +267,6 @@ def _chain(shares: Array, waiting: Array | None) -> Array:
         gone = np.concatenate([first, np.cumsum(waiting, axis=-1)], axis=-1)
         run += gone[..., -1:] - gone
     return run
-
-
-def _independent_run(terms: TermRanges, accumulator: Accumulator, entering: _Delivered) -> tuple[Ends, Ends]:
-    """As `_exact_run`, with every entering value on its own."""
-    constant = _start(terms, accumulator)
-    none = np.zeros_like(constant)
-    swing = (none, none) if terms.swing is None else _sums(terms.swing)
-    start = constant, constant
-    if accumulator.zero_point is ZeroPointPlace.PRELOAD:
-        start = constant + swing[0], constant + swing[1]
-    partial, value = _running(entering.held, accumulator.topology)
-    value = value[0] + start[0], value[1] + start[1]
-    if accumulator.topology is Topology.CHAIN:
-        partial = np.minimum(partial[0], 0) + start[0], np.maximum(partial[1], 0) + start[1]
-    partial = _hull(partial, value)
-    for added, corrects in _after(terms, accumulator):
-        more = swing if corrects else (none, none)
-        value = value[0] + added + more[0], value[1] + added + more[1]
-        partial = _hull(partial, value)
-    return partial, value
 
 
 def _start(terms: TermRanges, accumulator: Accumulator) -> Array:

@@ -377,6 +377,14 @@ def test_where_zero_points_enter(place, bias):
     assert said(case.proved()) == [((-19, 26), expected[place, bias], [True])]
 
 
+def test_a_tile_that_is_exact_keeps_its_part_of_the_correction():
+    """x + 2 y less x and y, preloaded: y's tile may wrap, x's may not, and x less x stays nothing."""
+    inner = Accumulator(IntFormat(8, signed=False))
+    rule = Accumulator(IntFormat(16), tile=1, inner=inner, zero_point=ZeroPointPlace.PRELOAD)
+    found = by_hand((1, 2), [(0, 255)] * 2, rule, zw=1).proved()
+    assert said(found) == [((-255, 255), (-510, 255), [False]), ((0, 510), (0, 510), [False])]
+
+
 def test_a_tree_meets_its_leaves_and_its_pairs():
     rule = Accumulator(IntFormat(8), topology=Topology.TREE, bias=BiasPlace.FIRST)
     case = by_hand((1, 1, 1), [(1, 2), (3, 4), (-9, 5)], rule, bias=100)
