@@ -232,14 +232,12 @@ def _line(part: Operand) -> tuple[float, float, float] | None:
     if not part.codes.size:
         return 1.0, 0.0, 0.0
     real = part.codes * part.slope + part.offset
-    middles = []
-    for side in (real >= 0, real < 0):
-        low, high = (part.values + half - real for half in (-0.5, 0.5))
-        middles.append((low[side].max() + high[side].min()) / 2 if side.any() else np.nan)
-    above, below = (
-        other if np.isnan(mid) else mid for mid, other in zip(middles, middles[::-1], strict=True)
-    )
-    for offset, nudge in ((0.0, 0.0), ((above + below) / 2, (above - below) / 2)):
+    low, high = (part.values + half - real for half in (-0.5, 0.5))
+    sides = [side for side in (real >= 0, real < 0) if side.any()]
+    room = [(low[side].max(), high[side].min()) for side in sides]
+    above, below = (sum(room[place]) / 2 for place in (0, -1))
+    common = (max(ends[0] for ends in room) + min(ends[1] for ends in room)) / 2
+    for offset, nudge in ((0.0, 0.0), (common, 0.0), ((above + below) / 2, (above - below) / 2)):
         y = part.codes * part.slope + (part.offset + offset)
         if nudge >= 0 and (np.rint(y + np.copysign(nudge, y)) == part.values).all():
             return part.slope, float(part.offset + offset), float(nudge)
