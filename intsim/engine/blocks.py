@@ -103,10 +103,15 @@ def blocks_of(products: Products) -> Blocks | None:
     ----------
     products : not depthwise
     """
-    isa, centred, zero = chosen(), products.centred(), products.input_zero_point
-    found = operands(isa, products.storage, int(centred.min()), int(centred.max()), zero)
-    if found is None:
-        return None
+    centred = products.centred()
+    ends = int(centred.min()), int(centred.max())
+    found = operands(chosen(), products.storage, *ends, products.input_zero_point)
+    return None if found is None else laid_out(products, centred, found)
+
+
+def laid_out(products: Products, centred: Array, found: Operands) -> Blocks:
+    """The blocks for centred weights (K, taps) that these operands hold."""
+    zero = products.input_zero_point
     kernel, item = found.kernel, found.operand.itemsize
     terms, places = _segments(products)
     steps = steps_of(terms, kernel, item)
@@ -131,7 +136,7 @@ def blocks_of(products: Products) -> Blocks | None:
     band = [shape.before, zero + found.moved, found.flip, found.back]
     band += [shape.wide, shape.pitch, shape.deep, shape.lines, shape.block, 0]
     return Blocks(
-        isa,
+        chosen(),
         found,
         products.bias - (zero + found.moved) * sums,
         pack(weights, kernel, item),

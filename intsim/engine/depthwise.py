@@ -52,11 +52,11 @@ class Depthwise:
         codes, to = x.view(self.operands.code), out.view(np.dtype(f"i{out.dtype.itemsize}"))
         kernel, item = self.operands.kernel, self.operands.operand.itemsize
         fixed = (kernel, codes, self.weights, self.offsets, self.geometry, self.layout, epilogue)
-        taps = ((STEP // item, self.channels), self.operands.operand)
+        sample = np.zeros(1, self.operands.operand)
 
         def part(begin: int, end: int) -> None:
-            sums, held, steps = scratch((self.sums, np.int32), taps, (self.steps, np.int32))
-            depthwise_lines(*fixed, begin, end, sums, held, steps, to)
+            sums, steps = scratch((self.sums, np.int32), (self.steps, np.int32))
+            depthwise_lines(*fixed, begin, end, sums, sample, steps, to)
 
         lines, columns = x.shape[0] * int(self.geometry[3]), int(self.geometry[4])
         grain = max(1, _THREAD // (columns * self.channels * self.offsets.size * (STEP // item)))
@@ -83,7 +83,16 @@ def depthwise_of(products: Products) -> Depthwise | None:
     lines = min(height, max(1, (_BAND // (row * 4) - deeper - 1) // down + 1))
     block = min(lines, max(1, _ROWS // columns))
     offsets = [(i * gap * row + step * padded) * 4 for i in range(kh) for step in range(steps)]
-    layout = [zero + found.moved, found.flip, found.back, steps, lines, block, channels // products.groups]
+    layout = [
+        zero + found.moved,
+        found.flip,
+        found.back,
+        steps,
+        lines,
+        block,
+        channels // products.groups,
+        channels,
+    ]
     sums = centred.sum(axis=1).astype(object)
     return Depthwise(
         isa,

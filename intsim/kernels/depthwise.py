@@ -19,54 +19,48 @@ from intsim.kernels.isa.micro import address, multiply_each
 from intsim.kernels.jit import compiled
 from intsim.kernels.sums import DH, DW, KH, KW, LEFT, OH, OW, SH, SW, TOP, H, W
 
-FILL, FLIP, BACK, STEPS, LINES, BLOCK, MULTIPLE = range(7)
+FILL, FLIP, BACK, STEPS, LINES, BLOCK, MULTIPLE, CHANNELS = range(8)
 """Places of `layout`, int64: what is outside the image (as an operand), what makes an operand of a code (see
 `kernels.packing.Operands`), steps of a line of the window, output lines of a band, output lines of a block,
-output channels of an input channel."""
+output channels of an input channel, output channels."""
 
 
 @compiled
-def fill_steps(x: Any, image: int, h: int, geometry: Any, layout: Any, held: Any, into: Any) -> None:
+def fill_steps(x: Any, image: int, h: int, geometry: Any, layout: Any, sample: Any, into: Any) -> None:
     """Line h of an image as steps (rule B8).
 
     Parameters
     ----------
     x : (N, H, W, C) of codes, uint8 or int16
-    held : scratch, (4, channels) or (2, channels) operands
+    sample : an operand, for its dtype
     into : int32 (OW, steps, padded channels)
     """
-    keep, code = held.dtype.type, x.dtype.type
+    lane, keep, code = np.int32, sample.dtype.type, x.dtype.type
     flip, back = code(layout[FLIP]), keep(layout[BACK])
-    outside = keep(layout[FILL])
-    taps, channels = held.shape
-    multiple, bits, mask = layout[MULTIPLE], 8 * held.itemsize, np.int32((1 << (8 * held.itemsize)) - 1)
+    bits, multiple, channels = 8 * sample.itemsize, layout[MULTIPLE], layout[CHANNELS]
+    taps, mask = 32 // bits, lane((1 << bits) - 1)
     for column in range(geometry[OW]):
         for step in range(layout[STEPS]):
+            to = into[column, step]
+            for c in range(channels):
+                to[c] = 0
             for tap in range(taps):
-                kw = step * taps + tap
+                kw, shift = step * taps + tap, lane(tap * bits)
                 v = column * geometry[SW] - geometry[LEFT] + kw * geometry[DW]
-                row = held[tap]
                 if kw >= geometry[KW] or h < 0 or h >= geometry[H] or v < 0 or v >= geometry[W]:
-                    row[:] = outside
+                    outside = lane(lane(lane(layout[FILL]) & mask) << shift)
+                    for c in range(channels):
+                        to[c] = lane(to[c] | outside)
                 elif multiple == 1:
                     seen = x[image, h, v]
                     for c in range(channels):
-                        row[c] = keep(keep(seen[c] ^ flip) - back)
+                        operand = lane(keep(keep(seen[c] ^ flip) - back))
+                        to[c] = lane(to[c] | lane(lane(operand & mask) << shift))
                 else:
                     seen = x[image, h, v]
                     for c in range(channels):
-                        row[c] = keep(keep(seen[c // multiple] ^ flip) - back)
-            to = into[column, step]
-            if taps == 4:
-                a, b, c4, d = held[0], held[1], held[2], held[3]
-                for c in range(channels):
-                    low = np.int32(a[c] & mask) | (np.int32(b[c] & mask) << np.int32(bits))
-                    high = np.int32(c4[c] & mask) | (np.int32(d[c] & mask) << np.int32(bits))
-                    to[c] = np.int32(low | (high << np.int32(16)))
-            else:
-                a, b = held[0], held[1]
-                for c in range(channels):
-                    to[c] = np.int32(np.int32(a[c] & mask) | (np.int32(b[c]) << np.int32(16)))
+                        operand = lane(keep(keep(seen[c // multiple] ^ flip) - back))
+                        to[c] = lane(to[c] | lane(lane(operand & mask) << shift))
 
 
 @compiled
@@ -81,7 +75,7 @@ def depthwise_lines(
     begin: int,
     end: int,
     sums: Any,
-    held: Any,
+    sample: Any,
     steps: Any,
     out: Any,
 ) -> None:
@@ -94,8 +88,9 @@ def depthwise_lines(
     offsets : int64, bytes from a window's first step to each of its steps
     geometry : places of `kernels.sums`
     layout : places above
-    sums, held, steps : scratch: int32 (positions of a block, padded channels), see `fill_steps`, int32
-        (lines, OW, steps, padded channels)
+    sums, steps : scratch: int32 (positions of a block, padded channels), int32 (lines, OW, steps, padded
+        channels)
+    sample : see `fill_steps`
     out : (N * OH * OW, channels)
     """
     columns, block = geometry[OW], layout[BLOCK]
@@ -108,7 +103,7 @@ def depthwise_lines(
         lines = min(layout[LINES], end - line, geometry[OH] - row)
         first = row * geometry[SH] - geometry[TOP]
         for i in range((lines - 1) * geometry[SH] + (geometry[KH] - 1) * geometry[DH] + 1):
-            fill_steps(x, image, first + i, geometry, layout, held, steps[i])
+            fill_steps(x, image, first + i, geometry, layout, sample, steps[i])
         for top in range(0, lines, block):
             count = min(block, lines - top)
             for panel in range(w.shape[0]):
