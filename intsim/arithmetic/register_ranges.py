@@ -84,7 +84,8 @@ class RegisterRange:
     level : 0 is the outermost
     register : Register
     final : the value after the last addition (of any tile, in an inner register)
-    partial : every value that is written into it (rule Z2), the final one too
+    partial : every value that is written into it (rule Z2); in a WRAP register that is entered by sums that
+        are right modulo its width only, these are what it meets, and `final` is the exact sum
     any_order : as `partial`, for any order of the terms (rule Z6)
     exact : bool array, whether what it delivers is proved to be the exact sum (rule Z3)
     delivered : what it can hold after the last addition

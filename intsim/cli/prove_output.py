@@ -16,7 +16,9 @@ from intsim.network import Network
 from intsim.network.datapath import accumulator_of
 from intsim.verify.check_certificate import Outcome
 from intsim.verify.narrowest import Narrowed
+from intsim.verify.network_witness import NetworkWitness
 from intsim.verify.prove import PROVED, NodeProof, Proof, RegisterProof
+from intsim.verify.witness import Witness
 
 _HEADER = ("verdict", "register", "needs", "headroom", "wrap", "saturate", "any order", "data-type", "a2q")
 
@@ -116,7 +118,7 @@ def _complaint(node: NodeProof, written: Written | None) -> list[str]:
     if local is not None and written is not None:
         lines.append(
             f"  local witness    {written.path}: at {local.index} the sum is {local.exact:,},"
-            f" the register holds {local.delivered:,}"
+            f" the register {_outcome(local)}"
         )
     if written is not None:
         lines.append(_network_line(written))
@@ -128,11 +130,15 @@ def _network_line(written: Written) -> str:
     if found is not None:
         return (
             f"  network witness  {written.network_path}: at {found.index} the sum is {found.exact:,},"
-            f" the register holds {found.delivered:,}"
+            f" the register {_outcome(found)}"
         )
     if not search.tried:
         return "  network witness  not looked for"
     return f"  network witness  none found in {search.tried:,} inputs and {search.seconds:.1f} s"
+
+
+def _outcome(found: Witness | NetworkWitness) -> str:
+    return "traps" if found.trapped else f"holds {found.delivered:,}"
 
 
 def assumptions(proof: Proof) -> list[str]:
@@ -218,6 +224,7 @@ def _found_json(found: Any, path: Path | None) -> dict[str, Any]:
         "index": list(found.index),
         "exact": found.exact,
         "delivered": found.delivered,
+        "trapped": found.trapped,
     }
 
 

@@ -62,13 +62,9 @@ def grouped_bounds(op: Any, weight: Array, groups: int, x: Interval, live: Seque
     """
     channels, height, width, depth = weight.shape
     zeros, bias = (np.broadcast_to(values, (channels,)) for values in (op.weight_zero_point, op.bias))
-    found = {}
-    for taps in _tap_ranges(op, weight, groups, x, live):
-        key = (np.asarray(taps.lo).tobytes(), np.asarray(taps.hi).tobytes())
-        if key not in found:  # positions that see the same ranges have the same sums
-            rest = op.input_zero_point, zeros, bias, op.accumulator, (height, width, depth)
-            found[key] = dot_bounds(weight.reshape(channels, -1), taps, *rest)
-    return join_bounds(list(found.values()))
+    rest = op.input_zero_point, zeros, bias, op.accumulator, (height, width, depth)
+    flat = weight.reshape(channels, -1)
+    return join_bounds([dot_bounds(flat, taps, *rest) for taps in _tap_ranges(op, weight, groups, x, live)])
 
 
 def _tap_ranges(op: Any, weight: Array, groups: int, x: Interval, live: Sequence[Taps]) -> Iterator[Interval]:
@@ -100,7 +96,12 @@ def _element_ranges(op: Any, weight: Array, groups: int, x: Interval) -> Iterato
     """One range per tap for every output position, each tap looking at its own element."""
     channels, height, width, depth = weight.shape
     low, high = (np.asarray(op.seen(np.asarray(end)[None])[0]) for end in (x.lo, x.hi))
+    met = set()
     for row, column in np.ndindex(low.shape[:2]):
+        key = tuple(low[row, column].ravel().tolist()), tuple(high[row, column].ravel().tolist())
+        if key in met:  # positions that see the same ranges have the same sums
+            continue
+        met.add(key)
         ends = []
         for seen in (low, high):
             taps = seen[row, column].reshape(groups, depth, height, width).transpose(0, 2, 3, 1)

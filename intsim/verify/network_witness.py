@@ -46,7 +46,7 @@ _FIRST_ID = 1 << 40  # element numbers that no code that a movement stores can b
 class NetworkWitness:
     """An input of the network that makes an accumulator deliver something else than the exact sum.
 
-    node, channel, index, exact, delivered : as of `Witness`
+    node, channel, index, exact, delivered, trapped : as of `Witness`
     inputs : input name -> one sample
     """
 
@@ -56,6 +56,7 @@ class NetworkWitness:
     exact: int
     delivered: int
     inputs: Mapping[str, Array]
+    trapped: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class _Trial:
         node = network.node(name)
         self.node, self.output, self.exact = name, node.outputs[0], f"{name} exactly"
         accumulator: Accumulator = node.op.accumulator  # type: ignore[attr-defined]
+        self.trapping = any(level.overflow is Overflow.TRAP for level in accumulator.levels())
         self.format = accumulator.format
         wide = Accumulator(IntFormat(64), Overflow.WRAP, zero_point=ZeroPointPlace.SUBTRACT)
         twin = Node(self.exact, node.op.replace(accumulator=wide), node.inputs)
@@ -138,7 +140,8 @@ class _Trial:
                 place = (0, *index)
             sample = {name: np.asarray(values[place[0]]) for name, values in inputs.items()}
             numbers = int(exact[place]), int(held[place])
-            return NetworkWitness(self.node, place[-1] if len(place) > 1 else 0, place[1:], *numbers, sample)
+            channel = place[-1] if len(place) > 1 else 0
+            return NetworkWitness(self.node, channel, place[1:], *numbers, sample, self.trapping)
         self.closeness = away.reshape(len(exact), -1).max(axis=1)
         return None
 

@@ -24,11 +24,12 @@ from typing import Any
 
 import numpy as np
 
-from intsim.arithmetic import Accumulator, Interval, Overflow
+from intsim.arithmetic import Accumulator, Bounds, Interval, Overflow
 from intsim.arithmetic.register_ranges import RegisterRange
 from intsim.bounds import NetworkBounds, network_bounds
 from intsim.bounds.closed_forms import ClosedForm, closed_forms
 from intsim.bounds.layers import channels_of
+from intsim.errors import Finding, SpecError
 from intsim.formats.width import widths
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
@@ -147,6 +148,10 @@ def _node_proof(network: Network, node: Node, bounds: NetworkBounds, witnesses: 
     found = bounds.nodes[node.name]
     specs = [network.specs[name] for name in node.inputs]
     ranges = [bounds.tensors[name] for name in node.inputs]
+    if not found.registers:
+        raise SpecError(
+            Finding(node.name, f"{node.op.name} must tell the ranges of its registers in `bounds`")
+        )
     outer = found.registers[0]
     proved = np.broadcast_to(outer.exact, np.shape(outer.final.lo) or (1,))
     shown: dict[int, Witness] = {}
@@ -164,18 +169,18 @@ def _node_proof(network: Network, node: Node, bounds: NetworkBounds, witnesses: 
         accumulator,
         tuple(_register_proof(entry) for entry in found.registers),
         tuple(verdicts),
-        tuple(_kinds(found.registers, proved)),
+        tuple(_kinds(found, proved)),
         tuple(shown[channel] for channel in sorted(shown)),
         forms,
     )
 
 
-def _kinds(registers: tuple[RegisterRange, ...], proved: Array) -> list[str]:
+def _kinds(found: Bounds, proved: Array) -> list[str]:
     """Rule Q4."""
-    outer = registers[0]
-    format = outer.register.format
-    low, high = np.atleast_1d(outer.final.lo), np.atleast_1d(outer.final.hi)
-    leaves = (low < format.min) | (high > format.max)
+    format = found.registers[0].register.format
+    final = found.final or found.registers[0].final
+    low, high = np.atleast_1d(final.lo), np.atleast_1d(final.hi)
+    leaves = np.broadcast_to((low < format.min) | (high > format.max), np.shape(proved))
     return [
         NONE if right else PERSISTENT if left else TRANSIENT
         for right, left in zip(proved, leaves, strict=True)

@@ -8,7 +8,8 @@ V1. Every value that a register meets is a partial sum: the start value and the 
 V2. Registers are tried from the innermost out; in each, the partial sum that goes furthest up and the one
     that goes furthest down.
 V3. Nothing is believed: each candidate goes through `accumulate`, and is a witness only if the value that
-    comes out is not the exact sum. A register with TRAP is executed as one that saturates.
+    comes out is not the exact sum, or a register traps. What a register with TRAP would go on with is shown
+    as if it saturated.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Accumulator, Interval, Overflow
+from intsim.errors import OverflowTrap
 from intsim.formats import TensorSpec
 from intsim.ops import Op
 from intsim.ops.dot import sum_of_products
@@ -40,6 +42,7 @@ class Witness:
     level : of the register that it was made to overflow, 0 the outermost
     exact, delivered : the exact sum, and what the outermost register holds instead
     inputs : one sample of every input of the node
+    trapped : whether a register with TRAP stops the run
     """
 
     node: str
@@ -49,6 +52,7 @@ class Witness:
     exact: int
     delivered: int
     inputs: tuple[Array, ...]
+    trapped: bool = False
 
 
 def local_witnesses(
@@ -93,16 +97,19 @@ def _at_position(
         x, y = (_chosen(operand, extreme.choices) for operand in (layer.sums.x, layer.sums.y))
         delivered = _execute(layer, x, y)
         exact = ((x - layer.sums.zx) * (y - layer.sums.zy)).sum(axis=1) + layer.bias
-        for row in rows[delivered != exact].tolist():
+        for row in rows.tolist():
             channel = channels[row]
             if channel in found:
+                continue
+            trapped = layer.trapping and _traps(layer, op.accumulator, row, x, y)
+            if delivered[row] == exact[row] and not trapped:
                 continue
             inputs = _samples(specs, ranges, layer, row, x, y)
             index = (
                 places.index if places.y is not None or not places.index else (*places.index[:-1], channel)
             )
             numbers = int(exact[row]), int(delivered[row])
-            found[channel] = Witness(node, channel, index, extreme.level, *numbers, inputs)
+            found[channel] = Witness(node, channel, index, extreme.level, *numbers, inputs, trapped)
         if len(found) == len(channels):
             break
     return found
@@ -124,6 +131,8 @@ class _Layer:
     ids: tuple[Array, ...]
     """(channels, terms) per input, in the order in which the terms enter; -1 outside."""
     zero_points: tuple[int, ...]
+    trapping: bool
+    """Whether some register traps."""
 
 
 def _layer(
@@ -153,7 +162,8 @@ def _layer(
         bias = _rows(getattr(op, "bias", 0), count, rows)
     kind = _kind(x, y, zx, zy, bias, accumulator)
     sums = Sums(x.astype(kind), y.astype(kind), zx, zy.astype(kind), accumulator.replace(order="hwc"))
-    return _Layer(sums, bias.astype(kind), ids, zeros)
+    trapping = any(level.overflow is Overflow.TRAP for level in op.accumulator.levels())
+    return _Layer(sums, bias.astype(kind), ids, zeros, trapping)
 
 
 def _choices(spec: TensorSpec, interval: Interval, ids: Array, zero_point: int) -> Array:
@@ -187,6 +197,17 @@ def _execute(layer: _Layer, x: Array, y: Array) -> Array:
     sums = layer.sums
     sizes = (1, 1, x.shape[1])  # the terms already stand in their order
     return sum_of_products(x, y, sums.zx, sums.zy[:, 0], layer.bias, sums.accumulator, sizes)
+
+
+def _traps(layer: _Layer, accumulator: Accumulator, row: int, x: Array, y: Array) -> bool:
+    """Whether one channel's operands stop the run."""
+    sums, only = layer.sums, slice(row, row + 1)
+    terms = x[only], y[only], sums.zx, sums.zy[only, 0], layer.bias[only]
+    try:
+        sum_of_products(*terms, accumulator.replace(order="hwc"), (1, 1, x.shape[1]))
+    except OverflowTrap:
+        return True
+    return False
 
 
 def _samples(

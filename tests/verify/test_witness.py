@@ -277,12 +277,14 @@ def test_a_trap_stops_its_witness():
         run(built, witness.inputs[0][None], engine="reference")
 
 
-def test_a_trap_that_a_saturation_would_have_mended_has_no_witness():
-    """The one input traps on 10; saturating, 7 less 18 would be -8 again: possible, not witnessed."""
+def test_a_trap_that_a_saturation_would_have_mended():
+    """The one input traps on 10; saturating, 7 less 18 would be -8 again, which is the exact sum."""
     rule = Accumulator(INT4, Overflow.TRAP, bias=BiasPlace.FIRST)
     built = network(Dense(weight=[[-1]], bias=10, accumulator=rule), (1,))
     (node,) = prove(built, {"x0": Interval(18, 18)}).nodes
-    assert (node.verdict, node.kinds) == (POSSIBLE, ("transient",))
+    assert (node.verdict, node.kinds) == (WITNESSED, ("transient",))
+    (witness,) = node.witnesses
+    assert (witness.trapped, witness.exact, witness.delivered) == (True, -8, -8)
     with pytest.raises(OverflowTrap):
         run(built, np.array([[18]]), engine="reference")
 
