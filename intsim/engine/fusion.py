@@ -38,10 +38,19 @@ SUMS: dict[type[Op], Callable[[Site], Lowered | str]] = {
 
 @dataclass(frozen=True)
 class Group:
-    """Nodes that are one step, and its kernel."""
+    """Nodes that are one step, its kernel, and the tensors that this takes, in its order."""
 
     nodes: tuple[Node, ...]
     lowered: Lowered
+    inputs: tuple[str, ...]
+
+
+def taken_by(nodes: tuple[Node, ...]) -> tuple[str, ...]:
+    """The tensors that come from outside, in the order of the operands that they become."""
+    own = {node.outputs[0]: node for node in nodes}
+    (sums,) = (node for node in nodes if type(node.op) in SUMS or type(node.op) in PAIRS)
+    given = [own[name].inputs[0] if name in own else name for name in sums.inputs]
+    return tuple(dict.fromkeys(given))
 
 
 class Fusion:
@@ -79,7 +88,7 @@ class Fusion:
                     continue
                 lowered = self._lower(nodes)
                 if isinstance(lowered, Lowered):
-                    found.append(Group(nodes, lowered))
+                    found.append(Group(nodes, lowered, taken_by(nodes)))
                     taken.update(entry.name for entry in nodes)
                     break
         return found

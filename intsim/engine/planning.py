@@ -232,10 +232,8 @@ def lowering_of(engine: str) -> Lowering:
 
 
 def _step(group: Group) -> Step:
-    """Several nodes as one: it takes what they take from outside, and gives what the last one gives."""
-    made = {name for node in group.nodes for name in node.outputs}
-    given = [name for node in group.nodes for name in node.inputs if name not in made]
-    return Step(group.nodes, group.lowered, tuple(dict.fromkeys(given)), group.nodes[-1].outputs)
+    """Several nodes as one: it gives what the last one gives."""
+    return Step(group.nodes, group.lowered, group.inputs, group.nodes[-1].outputs)
 
 
 def _with_freed(network: Network, steps: Sequence[Step]) -> tuple[Step, ...]:

@@ -124,7 +124,7 @@ def test_steps_give_what_the_nodes_give(seed, dialect, channels, batch, data):
         assert found.trace[name].dtype == expected.trace[name].dtype
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=10)
 @given(st.data())
 def test_drawn_networks_that_nobody_traces(data):
     network = data.draw(networks(trap=False))
@@ -221,6 +221,25 @@ def test_two_tensors_without_a_requantize_before(op, format):
     assert words(made) == [["value", "z"]]
     expected = run(network, given_inputs, engine="reference")
     assert np.array_equal(made.run(given_inputs).output, expected.output)
+
+
+@pytest.mark.parametrize("traced", [(), ("lhs",), ("rhs",), ("lhs", "rhs")])
+@pytest.mark.parametrize("op", [Add, Sub])
+def test_operands_keep_their_order(op, traced):
+    """Whichever of them is requantized inside the step."""
+    rng = np.random.default_rng(3)
+    b = NetworkBuilder()
+    x, y = b.input("x", (4,), INT8), b.input("y", (4,), INT8)
+    left, right = b.add(operand(rng, 3), x, name="lhs"), b.add(operand(rng, -5), y, name="rhs")
+    value = b.add(op(), left, right, name="value")
+    rule = DIALECTS["tflite-double"].requantization(2.0**-20, zero_point=7)
+    b.output(b.add(Requantize(requantization=rule), value, name="z"))
+    network = b.build()
+    given_inputs = {name: rng.integers(-128, 128, (50, 4)) for name in "xy"}
+    expected = run(network, given_inputs, engine="reference")
+    made = plan(network)
+    assert len(made.steps_for(traced)) == 1 + len(traced)
+    assert np.array_equal(made.run(given_inputs, trace=traced).output, expected.output)
 
 
 def test_other_shapes_stay_apart():
