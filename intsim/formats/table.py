@@ -234,16 +234,21 @@ _GGUF = (
 FORMATS: dict[str, NamedFormat] = {entry.name: entry for entry in (*_SMALL, *_MINI, *_MX, *_GROUPS, *_GGUF)}
 
 
+def find(name: str) -> NamedFormat | None:
+    """The format of that name, if there is one; capitals and underscores do not matter."""
+    plain = name.lower()
+    return FORMATS.get(plain) or FORMATS.get(plain.replace("_", "-"))
+
+
 def named(name: str) -> NamedFormat:
-    """The format of that name; capitals and underscores do not matter.
+    """The format of that name, as `find` finds it.
 
     Raises
     ------
     SpecError
         There is none.
     """
-    plain = name.lower()
-    for key in (plain, plain.replace("_", "-")):
-        if key in FORMATS:
-            return FORMATS[key]
-    raise SpecError(f"format must be one of {', '.join(FORMATS)}, not {name!r}")
+    entry = find(name)
+    if entry is None:
+        raise SpecError(f"format must be one of {', '.join(FORMATS)}, not {name!r}")
+    return entry
