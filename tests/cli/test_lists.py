@@ -8,6 +8,7 @@ import pytest
 
 from intsim.arithmetic.dialects import DIALECTS
 from intsim.formats import IntFormat
+from intsim.formats.table import FORMATS
 from intsim.network import NetworkBuilder
 from intsim.ops import OPS, BatchMatmul, Conv2d, DepthwiseConv2d
 from intsim.record import schema
@@ -140,7 +141,9 @@ def test_the_records_of_an_op(capsys):
 
 def test_formats(capsys):
     assert "int1 to int64" in call(capsys, "formats").out
-    assert len(json.loads(call(capsys, "formats", "--json").out)) == 3
+    listed = json.loads(call(capsys, "formats", "--json").out)
+    assert [entry["name"] for entry in listed[3:]] == list(FORMATS)
+    assert all(entry["source"] and entry["bits"] for entry in listed[3:])
     done = call(capsys, "formats", "int2")
     assert done.status == 0
     assert done.out.endswith("\n\ncode  value\n00        0\n01        1\n10       -2\n11       -1\n")
@@ -149,6 +152,41 @@ def test_formats(capsys):
     told = json.loads(call(capsys, "formats", "int64", "--json").out)
     assert told == {"name": "int64", "bits": 64, "min": -(2**63), "max": 2**63 - 1}
     assert json.loads(call(capsys, "formats", "float32", "--json").out)["bits"] == 32
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "codes"),
+    [
+        ("e2m1", 4, [0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6]),
+        ("bipolar", 1, [-1, 1]),
+        ("ternary", 2, [-1, 0, 1, "nan"]),
+        ("MXFP4", 4, [0, 0.5, 1, 1.5, 2, 3, 4, 6, 0, -0.5, -1, -1.5, -2, -3, -4, -6]),
+        ("mx4", 3, [0, 0.5, 1, 1.5, 0, -0.5, -1, -1.5]),
+        ("Q4_0", 4, list(range(-8, 8))),
+    ],
+)
+def test_codes_of_a_low_bit_format(name, bits, codes, capsys):
+    told = json.loads(call(capsys, "formats", name, "--json").out)
+    assert (told["name"], told["bits"], told["codes"]) == (name.lower(), bits, codes)
+    last = call(capsys, "formats", name).out.splitlines()[-1].split()
+    assert (last[0], last[1].removesuffix(".0")) == (f"{2**bits - 1:b}", str(codes[-1]))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_low_bit_format(name, capsys):
+    done = call(capsys, "formats", name)
+    assert (done.status, done.err) == (0, "")
+    told = json.loads(call(capsys, "formats", name, "--json").out)
+    assert told["name"] == name
+    assert ("codes" in told) == (told["bits"] <= 8)
+    assert len(told.get("codes", [])) in (0, 2 ** told["bits"])
+
+
+def test_specials_among_codes_are_words(capsys):
+    codes = json.loads(call(capsys, "formats", "e5m2", "--json").out)["codes"]
+    assert [codes[code] for code in (0x7B, 0x7C, 0x7F, 0xFC)] == [57344, "inf", "nan", "-inf"]
+    assert json.loads(call(capsys, "formats", "e8m0", "--json").out)["codes"][-2:] == [2.0**127, "nan"]
+    assert json.loads(call(capsys, "formats", "nvfp4", "--json").out)["bits_per_element"] == 4.5
 
 
 def test_dialects(capsys):
@@ -167,7 +205,10 @@ def test_dialects(capsys):
     [
         (("ops", "conv9"), "op must be one of add, "),
         (("formats", "int65"), "IntFormat.bits: must be 1 to 64, not 65"),
-        (("formats", "double"), "format must be int1 to int64 or uint1 to uint64, not 'double'"),
+        (
+            ("formats", "double"),
+            "format must be int1 to int64 or uint1 to uint64, not 'double'. `intsim formats` lists",
+        ),
         (("dialects", "nobody"), "dialect must be one of "),
     ],
 )
