@@ -1,4 +1,4 @@
-"""Lowering of ops that only move data: their reference, on the tensors as they are held."""
+"""Lowering of ops that move or pick elements: their reference, on the tensors as they are held."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ from intsim.engine.lowered import Lowered, Site, Work
 from intsim.ops import (
     Concat,
     DepthToSpace,
+    Maximum,
+    Minimum,
     Op,
     Pack,
+    Pad,
+    ReduceMax,
+    ReduceMin,
     Reshape,
+    ResizeNearest,
     Slice,
     SpaceToDepth,
     Split,
@@ -21,8 +27,14 @@ from intsim.record import Array
 MOVES: tuple[type[Op], ...] = (
     Concat,
     DepthToSpace,
+    Maximum,
+    Minimum,
     Pack,
+    Pad,
+    ReduceMax,
+    ReduceMin,
     Reshape,
+    ResizeNearest,
     Slice,
     SpaceToDepth,
     Split,
@@ -30,7 +42,7 @@ MOVES: tuple[type[Op], ...] = (
     Transpose,
     Unpack,
 )
-"""Ops whose reference takes elements of any dtype and gives the same elements."""
+"""Ops whose reference takes elements of any dtype and gives some of them, or a border of one value."""
 
 
 def lower_move(site: Site) -> Lowered | str:
@@ -41,4 +53,4 @@ def lower_move(site: Site) -> Lowered | str:
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
         return tuple(site.op.reference(*inputs))
 
-    return Lowered(f"{site.op.name} as held", "it only moves elements, none is changed", call)
+    return Lowered(f"{site.op.name} as held", "it only moves or picks elements, none is changed", call)
