@@ -14,6 +14,8 @@ class Clock:
         for name in ("process_time", "perf_counter"):
             monkeypatch.setattr(measure.time, name, lambda name=name: self.read(name))
         self.read_by = set()
+        self.rests = []
+        monkeypatch.setattr(measure.time, "sleep", self.rests.append)
 
     def read(self, name):
         self.read_by.add(name)
@@ -66,6 +68,15 @@ def test_who_is_slow_does_not_hold_up_the_others(clock):
         {"slow": clock.worker("slow", 10.0), "fast": clock.worker("fast", 0.1)}, 1.0, 1
     )
     assert (len(times["slow"].seconds), len(times["fast"].seconds)) == (1, 10)
+
+
+def test_threads_rest_before_they_are_measured(clock):
+    measure.take_turns({"a": clock.worker("a", 1.0)}, 0.1, 1)
+    assert clock.rests == [measure.REST]
+    clock.rests.clear()
+    times = measure.take_turns({"a": clock.worker("a", 0.01), "b": clock.worker("b", 0.01)}, 0.1, 2)
+    assert len(clock.rests) == 1 + sum(len(found.seconds) for found in times.values())
+    assert len(clock.log) == 3 + 2 * (2 + 5 * measure.ROUNDS)  # measurements of five calls: 0.05 s
 
 
 @pytest.mark.parametrize(("threads", "name"), [(1, "process_time"), (2, "perf_counter")])
