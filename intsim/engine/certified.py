@@ -108,7 +108,7 @@ def no_certificate() -> Any:
     floats, codes = np.zeros((1, 0), np.float32), np.zeros((1, 0), np.int32)
     table = np.zeros((1, 0, 0, PANEL), np.int32)
     packed = np.zeros((1, 0), np.int8)
-    return Certificate(0, 0, packed, 0, 0, 0, table, floats, 0, codes, codes, codes, codes)
+    return Certificate(0, 0, packed, 0, 0, 0, table, floats, 0, 0, codes, codes, codes, codes, codes)
 
 
 def certificate_of(
@@ -149,8 +149,10 @@ def certificate_of(
     table = prefix.reshape(groups, wide // PANEL, PANEL, looks).transpose(0, 1, 3, 2)
     squares = (rows * rows).reshape(groups, wide, looks, GROUP).sum(axis=3).max(axis=2)
     norms = np.sqrt(squares) * 0.500001
-    aligned = _looks_suffice(accumulator, GROUP)
-    bottom, top, narrow = _limits(products, start, after, bounds, counted)
+    bottom, top = _limits(products, start, after)
+    between, ends, long, short = _inside(accumulator, GROUP)
+    proved = proved_channels(bounds, counted, products.channels)
+    every = np.ones(products.channels, np.int64)
     constant = start[0] + after[:, 0].sum(axis=0) - windows.minus * weights.sum(axis=1)
     forgiving = len(accumulator.levels()) == 1 and accumulator.overflow is Overflow.WRAP
 
@@ -167,43 +169,56 @@ def certificate_of(
         looks=looks,
         steps=GROUP * item // STEP,
         table=np.ascontiguousarray(table).astype(np.int32),
-        norms=(norms * (0 if aligned else 1)).astype(np.float32),
-        slack=0 if aligned else 1,
+        norms=norms.astype(np.float32),
+        between=between,
+        ends=ends,
         final=spread((constant + 2**31) % 2**32 - 2**31),
-        bottom=spread(bottom),
-        top=spread(top),
-        narrow=spread(narrow),
+        bottom=spread(np.where(proved, _INT32.min, bottom)),
+        top=spread(np.where(proved, _INT32.max, top)),
+        long=spread(np.where(proved, _INT32.max, long * every)),
+        short=spread(np.where(proved, _INT32.max, short * every)),
     )
 
 
-def _looks_suffice(accumulator: Accumulator, group: int) -> bool:
-    """Whether one register sees the sums only where they are looked at, or less often."""
-    lone = accumulator.inner is None and accumulator.topology is Topology.CHAIN
-    return lone and accumulator.tile is not None and accumulator.tile % group == 0
-
-
-def _limits(
-    products: Products, start: Array, after: Array, bounds: Bounds, counted: bool
-) -> tuple[Array, Array, Array]:
-    """The limits of rule Y4 per channel, int64; none for channels that are proved (rule K6)."""
-    outer, *inner = products.accumulator.levels()
+def _limits(products: Products, start: Array, after: Array) -> tuple[Array, Array]:
+    """The limits of the outermost register for the sums alone, per channel, as int32 holds them."""
+    format = products.accumulator.format
     offsets = [start[0].astype(object)]
     for entry in after[:, 0]:
         offsets.append(offsets[-1] + entry)
-    bottom = outer.format.min - np.minimum.reduce(offsets)
-    top = outer.format.max - np.maximum.reduce(offsets)
-    held = [level.format for level in inner]
-    if outer.topology is Topology.TREE:
-        held.append(outer.format)
-    size = min([2**31 - 1, *(min(format.max, -format.min) for format in held)])
-    narrow = np.full(products.channels, size)
-    proved = proved_channels(bounds, counted, products.channels)
-    ends = -(2**31), 2**31 - 1
-    return (
-        np.where(proved, ends[0], np.clip(bottom, *ends)).astype(np.int64),
-        np.where(proved, ends[1], np.clip(top, *ends)).astype(np.int64),
-        np.where(proved, ends[1], narrow).astype(np.int64),
-    )
+    bottom = format.min - np.minimum.reduce(offsets)
+    top = format.max - np.maximum.reduce(offsets)
+    ends = _INT32.min, _INT32.max
+    return np.clip(bottom, *ends).astype(np.int64), np.clip(top, *ends).astype(np.int64)
+
+
+def _inside(accumulator: Accumulator, group: int) -> tuple[int, int, int, int]:
+    """Rule Y3 for an accumulator: `between`, `ends`, `long` and `short` of its certificate.
+
+    Examples
+    --------
+    A tree of 16 bits has a node for every two, four, ... of its terms:
+
+    >>> _inside(Accumulator(IntFormat(16), topology=Topology.TREE), 16)
+    (0, 0, 32767, 32767)
+    """
+    outer, *inner = accumulator.levels()
+    tree, tile = outer.topology is Topology.TREE, outer.tile
+    whole = tile is not None and tile % group == 0
+    limits = [min(level.format.max, -level.format.min, _INT32.max) for level in (outer, *inner)]
+    nodes = limits[0] if tree else _INT32.max
+    held = min([_INT32.max, *limits[1:]])
+    between = int(not tree and not whole)
+    if not inner:
+        exact = tile is None or whole or group % tile == 0
+        return between if exact or not tree else 1, 0 if exact else 2, nodes, nodes
+    if len(inner) == 1 and inner[0].tile is None:
+        if tile is not None and group % tile == 0:
+            return between, 0, nodes, min(nodes, held)
+        if whole:
+            ends = 0 if inner[0].topology is Topology.TREE else 1
+            return between, ends, min(nodes, held), min(nodes, held)
+    return 1, 2, min(nodes, held), min(nodes, held)
 
 
 def saturating_of(products: Products, found: Operands | None, largest: int, counted: bool) -> Any:

@@ -6,11 +6,12 @@ Y1. P(n) is the exact sum of a chain's first n terms; it is known after every 16
     is no further from the nearer one of the two than half the sum of the 16 terms' sizes.
 Y2. The sum of |x| |w| over 16 terms is at most the root of the product of their sums of squares. So with
     the largest of them in the row and in the channel, every P(n) lies in an interval [low, high].
-Y3. What enters or leaves a tile, or a node of a tree, is a sum of neighbouring terms: a difference of two
-    P(n), so at most high - low in size.
+Y3. What a tile or a node of a tree holds is a sum of neighbouring terms: a difference of two P(n), so at
+    most high - low in size. Where it begins and ends at a look, these are the lowest and the highest sum
+    that was looked at; where it lies between two looks, it is no larger than the sizes of the 16 terms.
 Y4. A sum is certified where [low, high], moved by what is loaded first and added last, fits the register,
-    and high - low fits every register inside it and every node of a tree. Then every register on its way
-    is exact: the value is the exact sum, and there are no events.
+    and what rule Y3 says fits every register inside it and every node of a tree. Then every register on
+    its way is exact: the value is the exact sum, and there are no events.
 Y5. A lone register that wraps is right in any case: where the final sum does not fit, that is one
     persistent event, whatever happened before. Only the others are stepped.
 Y6. What is not certified is stepped through its registers. Where that is most of a block, all of it is
@@ -83,10 +84,11 @@ class Certificate(NamedTuple):
     panels, looks, steps : per group; per row; steps of 4 bytes from look to look
     table : int32 (groups, panels, looks, 16)
     norms : float32 (groups, channels), at least half the root of the largest sum of 16 squares
-    slack : 1, or 0 where every look is at the end of a tile, and norms are 0
+    between : 1, or 0 where the outermost register is written at looks only
+    ends : how many ends of what rule Y3 limits can be between looks, where it is long: 0 to 2
     final : int32 (groups, channels), added to the kernel's sum
-    bottom, top, narrow : int32 (groups, channels): certified are bottom <= low, high <= top, and
-        high - low <= narrow
+    bottom, top : int32 (groups, channels), the limits of the lowest and the highest sum
+    long, short : int32 (groups, channels), the limits of rule Y3, across looks and between two
     """
 
     asked: int
@@ -97,11 +99,13 @@ class Certificate(NamedTuple):
     steps: int
     table: Array
     norms: Array
-    slack: int
+    between: int
+    ends: int
     final: Array
     bottom: Array
     top: Array
-    narrow: Array
+    long: Array
+    short: Array
 
 
 class Saturating(NamedTuple):
@@ -309,8 +313,9 @@ def judge(
     failed: Any,
 ) -> None:
     """Rule Y4: failed[i, k] = 0 where the sum is certified."""
-    norms, slack = certificate.norms[g], np.int32(certificate.slack)
-    bottom, top, narrow = certificate.bottom[g], certificate.top[g], certificate.narrow[g]
+    norms, between, ends = certificate.norms[g], np.int32(certificate.between), np.int32(certificate.ends)
+    bottom, top = certificate.bottom[g], certificate.top[g]
+    long, short = certificate.long[g], certificate.short[g]
     square = np.zeros(1, np.int32)
     for i in range(count):
         place = address(patch) + i * patch.shape[1] * patch.itemsize
@@ -318,9 +323,11 @@ def judge(
         norm = np.float32(np.sqrt(np.float64(square[0])) * 1.000001)
         low, high, found = lows[i], highs[i], failed[i]
         for k in range(each):
-            more = np.int32(np.int32(norm * norms[k]) + slack)
-            under, over = np.int32(low[k] - more), np.int32(high[k] + more)
-            found[k] = (under < bottom[k]) | (over > top[k]) | (np.int32(over - under) > narrow[k])
+            half = np.float32(norm * norms[k])  # no less than it is: both are rounded up
+            more, sizes = np.int32(half), np.int32(half + half)
+            under, over = np.int32(low[k] - more * between), np.int32(high[k] + more * between)
+            span = np.int32(high[k] - low[k] + more * ends)
+            found[k] = (under < bottom[k]) | (over > top[k]) | (span > long[k]) | (sizes > short[k])
 
 
 @compiled

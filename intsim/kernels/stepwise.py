@@ -87,6 +87,7 @@ def step_outputs(
     for level in range(levels.shape[0]):
         trees += levels[level, TREE]
     waiting = np.zeros((levels.shape[0], 2, _HEIGHT if trees else 1, LANES), lane)
+    nodes = np.zeros((CHUNK if trees and watched else 1, LANES), lane)
     entered, filled = np.zeros(levels.shape[0], np.int64), np.zeros(levels.shape[0], np.int64)
     places = np.zeros((2, 16), np.int64)
     trapped = 0
@@ -117,6 +118,7 @@ def step_outputs(
                 waiting,
                 entered,
                 filled,
+                nodes,
                 counts,
             )
         if levels[0, TREE]:
@@ -195,18 +197,27 @@ def enter_terms(
     waiting: Any,
     entered: Any,
     filled: Any,
+    nodes: Any,
     counts: Any,
 ) -> int:
     """Let the terms enter, tile by tile; `filled` counts the terms in every open tile."""
     depth = levels.shape[0]
     if depth == 1:
+        if levels[0, TREE]:  # as many terms as a whole subtree has, but for the last ones
+            return enter_subtree(z, 0, terms, width, 0, levels, watched, state, waiting, entered, nodes)
         return enter(z, 0, terms, width, 0, levels, watched, state, waiting, entered)
     inner, trapped, begin = depth - 1, 0, 0
     while begin < terms:
         end = terms
         for level in range(1, depth):
             end = min(end, begin + levels[level, TILE] - filled[level])
-        trapped += enter(z, begin, end, width, inner, levels, watched, state, waiting, entered)
+        closed = end - begin == levels[inner, TILE] or (ending and end == terms and filled[inner] == 0)
+        if levels[inner, TREE] and closed:
+            trapped += enter_subtree(
+                z, begin, end, width, inner, levels, watched, state, waiting, entered, nodes
+            )
+        else:
+            trapped += enter(z, begin, end, width, inner, levels, watched, state, waiting, entered)
         closing = depth
         for level in range(inner, 0, -1):
             filled[level] += end - begin
@@ -243,7 +254,7 @@ def enter(
         return enter_chain(z, begin, end, width, levels[level], watched, state[level])
     trapped = 0
     for i in range(begin, end):
-        trapped += enter_tree(z[i], width, level, levels, watched, state, waiting, entered)
+        trapped += enter_tree(z[i], z[i], width, level, levels, watched, state, waiting, entered)
     return trapped
 
 
@@ -291,8 +302,51 @@ def enter_chain(z: Any, begin: int, end: int, width: int, level: Any, watched: b
 
 
 @compiled
+def enter_subtree(
+    z: Any,
+    begin: int,
+    end: int,
+    width: int,
+    level: int,
+    levels: Any,
+    watched: bool,
+    state: Any,
+    waiting: Any,
+    entered: Any,
+    nodes: Any,
+) -> int:
+    """Values z[begin] to z[end], added in pairs where they lie; then their root as one leaf.
+
+    `nodes` is scratch for their exact sums, where these are watched.
+    """
+    register, count, trapped = levels[level], end - begin, 0
+    whole = nodes if watched else z[begin:]
+    for i in range(count):
+        if watched:
+            whole[i, :width] = z[begin + i, :width]
+            watch_row(whole[i], width, state[level])
+        trapped += hold_row(z[begin + i], width, register)
+    while count > 1:
+        half = count // 2
+        for i in range(half):
+            add_rows(z[begin + 2 * i], z[begin + 2 * i + 1], width, z[begin + i])
+            trapped += hold_row(z[begin + i], width, register)
+            if watched:
+                add_rows(whole[2 * i], whole[2 * i + 1], width, whole[i])
+                watch_row(whole[i], width, state[level])
+        if count & 1:
+            z[begin + half, :width] = z[begin + count - 1, :width]
+            if watched:
+                whole[half, :width] = whole[count - 1, :width]
+        count = half + (count & 1)
+    trapped += enter_tree(z[begin], whole[0], width, level, levels, watched, state, waiting, entered)
+    return trapped
+
+
+@compiled
 def enter_tree(
     leaf: Any,
+    whole: Any,
     width: int,
     level: int,
     levels: Any,
@@ -301,10 +355,13 @@ def enter_tree(
     waiting: Any,
     entered: Any,
 ) -> int:
-    """One leaf: held by the register, then added to what waits at its height, and so on up."""
+    """One leaf: held by the register, then added to what waits at its height, and so on up.
+
+    `whole` is its exact sum, where it is the root of a subtree.
+    """
     value, exact = state[level, VALUE], state[level, SUM]
     for p in range(width):
-        value[p], exact[p] = leaf[p], leaf[p]
+        value[p], exact[p] = leaf[p], whole[p]
     trapped = hold(width, levels[level], watched, state[level])
     height, before = 0, entered[level]
     while before & 1:
@@ -342,21 +399,34 @@ def add_waiting(
     width: int, height: int, level: int, levels: Any, watched: bool, state: Any, waiting: Any
 ) -> int:
     """One adder: what waits at a height, and the newest sum."""
-    lane = state.dtype.type
     value, exact = state[level, VALUE], state[level, SUM]
-    for p in range(width):
-        value[p] = lane(value[p] + waiting[level, 0, height, p])
-        exact[p] = lane(exact[p] + waiting[level, 1, height, p])
+    add_rows(value, waiting[level, 0, height], width, value)
+    add_rows(exact, waiting[level, 1, height], width, exact)
     return hold(width, levels[level], watched, state[level])
 
 
 @compiled
 def hold(width: int, level: Any, watched: bool, state: Any) -> int:
     """The register's overflow on its value, and a look at the exact sum."""
-    lane = state.dtype.type
+    if watched:
+        watch_row(state[SUM], width, state)
+    return hold_row(state[VALUE], width, level)
+
+
+@compiled
+def add_rows(a: Any, b: Any, width: int, to: Any) -> None:
+    """to = a + b, lane by lane."""
+    lane = to.dtype.type
+    for p in range(width):
+        to[p] = lane(a[p] + b[p])
+
+
+@compiled
+def hold_row(value: Any, width: int, level: Any) -> int:
+    """What a register makes of the values written to it; how many trapped."""
+    lane = value.dtype.type
     mode, low, high = level[MODE], lane(level[LOW]), lane(level[HIGH])
     mask, sign = lane(level[MASK]), lane(level[SIGN])
-    value, exact, lowest, highest = state[VALUE], state[SUM], state[LOWEST], state[HIGHEST]
     trapped = 0
     if mode == SATURATE:
         for p in range(width):
@@ -367,11 +437,16 @@ def hold(width: int, level: Any, watched: bool, state: Any) -> int:
     elif mode == TRAP:
         for p in range(width):
             trapped += (value[p] < low) | (value[p] > high)
-    if watched:
-        for p in range(width):
-            lowest[p] = min(lowest[p], exact[p])
-            highest[p] = max(highest[p], exact[p])
     return trapped
+
+
+@compiled
+def watch_row(exact: Any, width: int, state: Any) -> None:
+    """A look at exact sums."""
+    lowest, highest = state[LOWEST], state[HIGHEST]
+    for p in range(width):
+        lowest[p] = min(lowest[p], exact[p])
+        highest[p] = max(highest[p], exact[p])
 
 
 @compiled
