@@ -57,14 +57,14 @@ def following(
 
 
 def pointwise(op: Op) -> bool:
-    """Whether the op gives each element by that element alone."""
-    if isinstance(op, Requantize):
-        stochastic = any(
-            getattr(step, "rounding", None) is arithmetic.Rounding.STOCHASTIC
-            for step in op.requantization.steps
-        )
-        return op.requantization.channels() == 1 and not stochastic
-    return isinstance(op, POINTWISE)
+    """Whether the op gives each element by that element alone, whatever its place."""
+    rules = [value for value in vars(op).values() if isinstance(value, Requantization)]
+    return type(op) in POINTWISE and all(rule.channels() == 1 and not _draws(rule) for rule in rules)
+
+
+def _draws(rule: Requantization) -> bool:
+    stochastic = arithmetic.Rounding.STOCHASTIC
+    return any(getattr(step, "rounding", None) is stochastic for step in rule.steps)
 
 
 def table_of(ops: Sequence[Op], format: IntFormat) -> Array:

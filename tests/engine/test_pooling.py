@@ -24,7 +24,7 @@ from intsim.arithmetic.fixed_point import reciprocal
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
 from intsim.kernels.softmax import half_away, high_product, one_over
-from intsim.ops import AvgPool2d, Clamp, Lookup, MaxPool2d, Mean, Requantize, Softmax, Sum
+from intsim.ops import AvgPool2d, Clamp, LeakyRelu, Lookup, MaxPool2d, Mean, Requantize, Softmax, Sum
 
 INT8, UINT8, INT16 = IntFormat(8), IntFormat(8, signed=False), IntFormat(16)
 ROUNDINGS = [rounding for rounding in Rounding if rounding is not Rounding.STOCHASTIC]
@@ -106,6 +106,16 @@ def test_a_table_that_traps_or_that_few_codes_reach():
     assert plan(b.build()).run([[63]]).output.tolist() == [[126]]
     with pytest.raises(OverflowTrap, match=r"^double: sample 1: register must hold int8"):
         plan(b.build()).run([[3], [64]])
+
+
+def test_what_looks_at_the_place_of_an_element_has_no_table():
+    draw = Requantization((ShiftRight(bits=3, rounding=Rounding.STOCHASTIC, seed=5),), INT8)
+    plain = Requantization((ShiftRight(bits=3),), INT8)
+    check(LeakyRelu(draw, plain), (40, 9), INT8, "reference int64")
+    check(LeakyRelu(plain, plain), (40, 9), INT8, "leaky_relu table")
+    check(Requantize(requantization=draw), (40, 9), INT8, "reference int64")
+    channels = Requantization((AddStep(values=np.arange(9)),), INT8)
+    check(Requantize(requantization=channels), (40, 9), INT8, "requantize int64")
 
 
 def fixed_point(scale=1 << 22, diff_min=-124):
