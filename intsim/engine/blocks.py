@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, Isa, Kernel, chosen
 from intsim.kernels.packing import Operands, chunk, operands, pack, pieces, steps_of
 from intsim.kernels.scratch import LINE, scratch
+from intsim.kernels.threads import run_parts
 from intsim.record import Array
 
 _SUMS = 1 << 17  # int32 sums of a block: 512 KiB
@@ -19,6 +22,13 @@ _ROWS = 512  # the most rows of a block
 _BAND = 1 << 18  # bytes of a band, unless one line takes more
 _WIDE, _HERE = 4, 9  # places of `kernels.convolve.WIDE` and HERE, said again so that a plan needs no numba
 _THREAD = 1 << 21  # products below which a thread costs more than it gives
+
+
+_View = tuple[tuple[int, ...], Array, Array, int, int]
+"""The input's shape, geometry, band, lines, and the fewest lines that are worth a thread."""
+
+SIGNED_CODES = {size: np.dtype(f"i{size}") for size in (1, 2, 4)}
+"""As what a kernel writes codes of so many bytes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,30 +74,44 @@ class Blocks:
         out : (N * OH * OW, channels), of 8, 16 or 32 bits
         threads : how many may work at once
         """
-        codes = x.view(self.operands.code)
-        to = out.view(np.dtype(f"i{out.dtype.itemsize}"))
         if not out.size:
             return
         from intsim.kernels.convolve import window_lines
-        from intsim.kernels.threads import run_parts
 
-        geometry, band = self.geometry, self.band
-        if self.matrix:  # lines of all images are one image
-            here = self._as_it_lies(codes)
-            codes = codes.reshape(1, -1, 1 if here else codes.shape[2], codes.shape[3])
-            geometry, band = geometry.copy(), band.copy()
-            geometry[[0, 3]] = codes.shape[1]
-            if here:
-                geometry[[1, 4]], band[_WIDE], band[_HERE] = 1, 1, 1
-        wanted: tuple[Any, ...] = ((self.rows, self.columns), np.int32), ((self.held,), self.operands.operand)
+        shape, geometry, band, lines, least = self._seen_as(x.shape, self.matrix and self._as_it_lies(x))
+        codes, to = x.view(self.operands.code).reshape(shape), out.view(SIGNED_CODES[out.itemsize])
         fixed = (self.operands.kernel, codes, self.weights, self.offsets, self.layout, geometry, band)
 
         def part(begin: int, end: int) -> None:
-            sums, held = scratch(*wanted)
+            sums, held = scratch(*self._scratch)
             window_lines(*fixed, epilogue, begin, end, sums, held, to)
 
-        lines, columns = codes.shape[0] * int(geometry[3]), int(geometry[4])
-        run_parts(part, lines, threads, max(1, _THREAD // (self.products * columns)))
+        run_parts(part, lines, threads, least)
+
+    @cached_property
+    def _scratch(self) -> tuple[Any, ...]:
+        return ((self.rows, self.columns), np.int32), ((self.held,), self.operands.operand)
+
+    @cached_property
+    def _views(self) -> dict[Any, _View]:
+        return {}
+
+    def _seen_as(self, shape: tuple[int, ...], here: bool) -> _View:
+        """How the kernel sees an input of this shape; kept, because a plan sees few shapes many times."""
+        if (shape, here) not in self._views:
+            self._views[shape, here] = self._view(shape, here)
+        return self._views[shape, here]
+
+    def _view(self, shape: tuple[int, ...], here: bool) -> _View:
+        geometry, band = self.geometry.copy(), self.band.copy()
+        if self.matrix:  # lines of all images are one image
+            height = math.prod(shape[:3] if here else shape[:2])
+            shape = (1, height, 1 if here else shape[2], shape[3])
+            geometry[[0, 3]] = height
+            if here:
+                geometry[[1, 4]], band[_WIDE], band[_HERE] = 1, 1, 1
+        lines, columns = shape[0] * int(geometry[3]), int(geometry[4])
+        return shape, geometry, band, lines, max(1, _THREAD // (self.products * columns))
 
     def _as_it_lies(self, x: Array) -> bool:
         """Whether a matrix needs no change before it is multiplied (rule B7), nor to be moved to a line."""
