@@ -180,11 +180,13 @@ def execute(
     held = dict(given)
     batch = next(iter(held.values())).shape[0]
     staying = {*kept, *plan.network.outputs}
+    uncounted = Work(threads)
     for step in plan.steps_for(kept):
-        work = Work(threads, counts.get(step.name))
-        results = step.lowered.call(tuple(held[name] for name in step.inputs), work)
-        for name, values in zip(step.outputs, results, strict=True):
-            held[name] = values if step.inputs else np.broadcast_to(values, (batch, *values.shape[1:]))
+        work = Work(threads, counts.get(step.name)) if counts else uncounted
+        results = step.lowered.call(tuple([held[name] for name in step.inputs]), work)
+        if not step.inputs:  # stored values are the same in every sample
+            results = tuple(np.broadcast_to(values, (batch, *values.shape[1:])) for values in results)
+        held.update(zip(step.outputs, results, strict=True))
         for name in step.freed:
             if name not in staying:
                 del held[name]
