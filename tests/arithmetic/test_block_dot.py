@@ -9,6 +9,7 @@ import pytest
 from intsim.arithmetic import Overflow, Rounding, Topology
 from intsim.arithmetic.blocks import (
     BF16,
+    BLOCK_ACCUMULATORS,
     FP24,
     FP32,
     Alignment,
@@ -349,6 +350,45 @@ def test_aligned_groups(rounding, sticky, anchor, group):
         block_dot(left, right, BlockAccumulator(exact=1, alignment=align.replace(fraction_bits=80)))
     )
     assert exact == [oracle.exact(*rows) for rows in zip(x, y, strict=True)]
+
+
+@pytest.mark.parametrize("bits", [40, *range(52, 66)])
+def test_aligned_sums_that_outgrow_int64(bits):
+    left, x = mx("e4m3", np.full((1, 32), 0x7E), np.array([[127]]))
+    accumulator = BlockAccumulator(exact=1, alignment=Alignment(bits))
+    assert plain(block_dot(left, left, accumulator)) == [oracle.exact(x[0], x[0])]
+
+
+def join_oracle(sides, rows, name, bits, kept, rounding, drop):
+    """Rows of E4M3 in groups of 8, by the oracle."""
+    for row, (x, y) in enumerate(zip(*rows, strict=True)):
+        held = Fraction(0)
+        for i, ((s, p), (t, q)) in enumerate(zip(x, y, strict=True)):
+            codes = [side.elements[row, i * 32 : i * 32 + 32] for side in sides]
+            e = [[oracle.element_exponent(int(code), "e4m3") for code in side] for side in codes]
+            place = oracle.floor_log2(s * t)
+            terms = [(s * t * u * v, j + k + place) for u, v, j, k in zip(p, q, *e, strict=True)]
+            for first in range(0, 32, 8):
+                held = oracle.joined(held, terms[first : first + 8], bits, kept, rounding, drop, name)
+        yield held
+
+
+@pytest.mark.parametrize("rounding", [Rounding.FLOOR, Rounding.TOWARD_ZERO, Rounding.HALF_EVEN])
+@pytest.mark.parametrize("kept", [(31, 24), (6, 5), (4, None), (None, 7)])
+@pytest.mark.parametrize("drop", [None, 9])
+def test_joined_registers(rounding, kept, drop):
+    (left, x), (right, y) = draw_pair(16, "e4m3", "e4m3", rows=4, length=32 * 5, spread=7)
+    register = FloatRegister(BF16, join=Join(*kept, rounding, drop, drop))
+    accumulator = BlockAccumulator(exact=1, alignment=Alignment(10, group=8), register=register)
+    fields = ("bfloat16", 10, kept, rounding.name.lower(), drop)
+    assert plain(block_dot(left, right, accumulator)) == list(join_oracle((left, right), (x, y), *fields))
+
+
+@pytest.mark.parametrize("spread", [0, 9])
+def test_cdna3(spread):
+    (left, x), (right, y) = draw_pair(17, "e4m3", "e4m3", rows=6, length=32 * 8, spread=spread)
+    expected = list(join_oracle((left, right), (x, y), "binary32", 24, (31, 24), "floor", None))
+    assert plain(block_dot(left, right, BLOCK_ACCUMULATORS["matrix-cdna3"].accumulator)) == expected
 
 
 # --- what is refused ---

@@ -225,6 +225,36 @@ def tensor_core(
     return held
 
 
+def joined(
+    held: Fraction,
+    terms: list[tuple[Fraction, int]],
+    bits: int,
+    kept: tuple[int | None, int | None],
+    rounding: str,
+    drop: int | None,
+    name: str,
+) -> Value:
+    """A group cut toward zero below its largest exponent; its sum and a float cut below the larger of both.
+
+    The side whose exponent is smaller by `drop` or more is left out; the result is rounded to nearest even.
+    """
+    exponents = [exponent for value, exponent in terms if value]
+    sides = []
+    if exponents:
+        sides.append((aligned(terms, bits, "toward_zero"), max(exponents), kept[0]))
+    if held:
+        sides.append((held, max(floor_log2(held), -126), kept[1]))
+    top = max((exponent for _, exponent, _ in sides), default=0)
+    total = Fraction(0)
+    for value, exponent, places in sides:
+        if drop is not None and top - exponent >= drop:
+            continue
+        if places is not None:
+            value = round_fraction(value / power(top - places), rounding) * power(top - places)
+        total += value
+    return round_to(total, name)
+
+
 def mxdotp(blocks: list[tuple[int, list[tuple[Fraction, Fraction]]]], group: int = 8) -> Value:
     """The word of the MXDOTP unit, bit by bit. A block is (sum of scales' exponents, pairs of elements).
 

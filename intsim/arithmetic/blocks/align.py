@@ -29,7 +29,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from intsim.arithmetic.blocks.exact_sum import of_sums
+from intsim.arithmetic.blocks.exact_sum import add_integers, of_sums
 from intsim.arithmetic.rounding import Rounding
 from intsim.arithmetic.units import scaled_round
 from intsim.formats.dyadic import Dyadic, bit_length
@@ -81,7 +81,7 @@ class Alignment(Record):
         known = largest > _LOWEST
         unit = np.where(known, largest - self.fraction_bits, 0)
         integers = cut(terms, unit[..., None], self.rounding, self.sticky)
-        return of_sums(np.asarray(integers.sum(axis=-1), dtype=integers.dtype), unit, terms), largest
+        return of_sums(add_integers(integers), unit, terms), largest
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -67,9 +67,16 @@ def total(values: Dyadic) -> Dyadic:
     low = np.where(active.any(axis=-1), low, 0)
     shift = np.where(active, values.exponent - low[..., None], 0)
     signed = values.signed
-    if longest(values.significand, shift) + values.shape[-1].bit_length() > _WIDEST:
+    if longest(values.significand, shift) > _WIDEST:
         signed, shift = signed.astype(object), shift.astype(object)
-    return of_sums(np.asarray((signed << shift).sum(axis=-1), dtype=signed.dtype), low, values)
+    return of_sums(add_integers(signed << shift), low, values)
+
+
+def add_integers(terms: Array) -> Array:
+    """Sums along the last axis: int64 where lengths prove that it fits, else Python ints."""
+    if longest(terms) + terms.shape[-1].bit_length() > _WIDEST:
+        terms = terms.astype(object)
+    return np.asarray(terms.sum(axis=-1), dtype=terms.dtype)
 
 
 def of_sums(found: Array, exponent: Array, terms: Dyadic) -> Dyadic:

@@ -66,7 +66,9 @@ def truncating_hybrid(element: str, mantissa_bits: int = 23) -> BlockAccumulator
     Notes
     -----
     The design's exponents wrap at their ends and it has no subnormals, infinities or NaN; here they are those
-    of the register's float. Within the normal range the sums are the design's.
+    of the register's float. A product that is zero has no exponent here (rule G3). Where the register is the
+    larger side, the file gives the sum an exponent that is not the place its shifts put it in; what is here
+    is the value of the shifted words.
     """
     if element not in _POINT:
         raise SpecError(f"element must be one of {', '.join(_POINT)}, not {element!r}")
@@ -177,6 +179,16 @@ BLOCK_ACCUMULATORS: dict[str, BlockPreset] = {
             "4 scaled exact sums of 16 and the binary32 register cut to 35 bits toward zero",
             f"{MMA_SIM}, Blackwell, kinds mxf4 and mxf4nvf4",
             tensor_core(35, 4, exact=16).replace(outer=FP32),
+        ),
+        BlockPreset(
+            "matrix-cdna3",
+            "8 products cut to 24 bits toward zero, then sum and register to 31 and 24 toward minus infinity",
+            f"{MMA_SIM}, CDNA3, MFMA of float16 and bfloat16; one rounding to nearest even",
+            BlockAccumulator(
+                exact=1,
+                alignment=Alignment(24, group=8),
+                register=FloatRegister(FP32, join=Join(sum_bits=31, register_bits=24)),
+            ),
         ),
         BlockPreset(
             "ggml-sum-first",

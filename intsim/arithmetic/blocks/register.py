@@ -6,8 +6,8 @@ R1. Values enter one after another, in the order of their elements. The register
 R2. `Kulisch` is as wide as it must be: nothing is lost (Kulisch 2013, Computer Arithmetic and Validity;
     `widths.kulisch_bits` says how wide).
 R3. `FixedRegister` holds `bits` bits, `fraction_bits` of them below the point. A value is rounded to the last
-    place before it enters, and `overflow` is applied after every addition (as in the 67-bit accumulators of
-    FP8 dot product units, and a TinyTapeout FP8 multiplier's 32 bits on a 40-bit grid).
+    place before it enters, and `overflow` is applied after every addition (32 bits in TinyTapeout's
+    ttihp-fp8-mul, 67 in an MXFP8, MXFP6 and MXFP4 MAC of Seoul National University).
     NaN and infinities go past the word, by rule S1.
 R4. `FloatRegister` rounds every sum to its `float`. A value that enters is first rounded by `entering`; where
     that is absent it enters exactly, and the addition is fused: rounded once (MXDOTP, arXiv 2505.13159).
@@ -16,7 +16,8 @@ R5. With `parts` above 1 there are that many registers, and each adds its share 
     parts one after another, TREE in pairs (split-k of CUTLASS and Triton; the odd and even of AMD's CDNA3 and
     the lanes of ggml's q4_K are interleaved).
 R6. The topology TREE, with one part, adds neighbours in pairs, these sums in pairs again, a last odd one
-    passing up; the result of every addition is rounded (the adder tree of Imperial's MX-for-FPGA).
+    passing up; every leaf and the result of every addition is rounded to `float` (the adder tree of
+    Imperial's MX-for-FPGA).
 R7. `aligned`: the register is one more term of every group's alignment, and the integer sum of both is
     rounded once (tensor cores, by MMA-Sim). `join`: the group's sum and the register are aligned with each
     other (`Join`).

@@ -61,8 +61,9 @@ def _fixed(register: FixedRegister, values: list[Dyadic]) -> Dyadic:
 
 
 def _chain(register: FloatRegister, values: list[Dyadic]) -> Dyadic:
-    """Rule R1, in a float."""
-    return functools.reduce(register.float.add_exact, values, zeros(values[0].shape))
+    """Rule R1, in a float: what was rounded enters as an operand, what was not is exact."""
+    add = register.float.add_exact if register.entering is None else register.float.add
+    return functools.reduce(add, values, zeros(values[0].shape))
 
 
 def _tree(register: FloatRegister, values: list[Dyadic]) -> Dyadic:
