@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from intsim.bench.peers import PEERS, version_of
+from intsim.bench.peers import PACKAGES, PEERS, version_of
 
 
 def machine() -> dict[str, Any]:
@@ -39,7 +39,6 @@ def instructions() -> str:
 
 def versions() -> dict[str, str | None]:
     """Versions of intsim, of what it stands on, and of the peers; None where one is not installed."""
-    return {
-        "python": platform.python_version(),
-        **{name: version_of(name) for name in ("intsim", "numpy", "numba", "llvmlite", *sorted(PEERS))},
-    }
+    packages = dict.fromkeys(PACKAGES.get(peer, peer) for peer in PEERS)
+    named = dict.fromkeys(("intsim", "numpy", "numba", "llvmlite", *packages))
+    return {"python": platform.python_version(), **{name: version_of(name) for name in named}}

@@ -194,9 +194,9 @@ PACKAGES = {"litert-ref": "ai-edge-litert", "litert": "ai-edge-litert"}
 """The package of a peer that is not called as the peer is."""
 
 
-def version_of(peer: str) -> str | None:
+def version_of(package: str) -> str | None:
     """The version that is installed; None if there is none."""
     try:
-        return version(PACKAGES.get(peer, peer))
+        return version(package)
     except PackageNotFoundError:
         return None

@@ -78,10 +78,12 @@ def markdown(report: Mapping[str, Any]) -> str:
     lines = [
         f"Measured on {machine['processor']} ({machine['processors']} processors, {machine['instructions']}),"
         f" with {tools}.",
-        "Every figure is a median of measurements taken in turns, in one process; milliseconds are for one"
-        " sample. The columns of the others say how many times intsim's time they take: above 1 intsim is"
-        " faster. Outputs were compared first, integer by integer, with those of LiteRT's reference kernels.",
+        "Every figure is a median of measurements taken in turns, in one process, by the processor's time for"
+        " one thread and by the clock for several; milliseconds are for one sample. The columns of the others"
+        " say how many times intsim's time they take: above 1 intsim is faster.",
     ]
+    if report["networks"] and all(row["agrees"] for row in report["networks"]):
+        lines.append("Outputs were compared first, integer by integer, with those of the dialect's runtime.")
     if report["peak"]:
         peaks = ", ".join(f"{value:.0f} Gop/s with {count}" for count, value in report["peak"].items())
         lines.append(f"The peak is a loop that multiplies in registers only: {peaks} thread(s).")

@@ -74,6 +74,13 @@ def test_markdown():
     assert text.endswith("- net, batch 32: intsim 3 MiB, LiteRT absent")
 
 
+def test_that_outputs_were_compared_is_said_only_where_they_were():
+    said = "Outputs were compared first"
+    assert said in table.markdown(REPORT)
+    for agrees in (None, False):
+        assert said not in table.markdown({**REPORT, "networks": [NETWORK, {**NETWORK, "agrees": agrees}]})
+
+
 def test_the_block_is_replaced_and_nothing_else():
     before = f"a\n\n{table.BEGIN}\nold\nolder\n{table.END}\n\nb\n"
     after = f"a\n\n{table.BEGIN}\nnew\n{table.END}\n\nb\n"
