@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intsim.cli.output import add_json, progress
+from intsim.cli.ranges import add_ranges
 from intsim.errors import SpecError
 
 if TYPE_CHECKING:
@@ -58,19 +59,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--rounding", metavar="R", help="of the one right shift of --narrowest, as half_up or half_even"
     )
-    parser.add_argument(
-        "--range",
-        metavar="[NAME=]LO:HI",
-        action="append",
-        default=[],
-        help="what an input can be, where that is less than its format; may be repeated",
-    )
-    parser.add_argument(
-        "--ranges",
-        metavar="FILE",
-        type=Path,
-        help=".npz or .h5 with NAME.lo and NAME.hi, each one value, one per channel or one per element",
-    )
+    add_ranges(parser)
     parser.add_argument("--only", metavar="GLOB", action="append", help="nodes; may be repeated")
     parser.add_argument("--enumerate", action="store_true", help="go through every accumulator")
     parser.add_argument("--channels", action="store_true", help="a line per channel as well")
@@ -138,7 +127,7 @@ def _asked(arguments: Namespace) -> str:
 
 @contextmanager
 def _options(network: Network, arguments: Namespace) -> Iterator[Options]:
-    from intsim.cli.prove_ranges import ranges_of
+    from intsim.cli.ranges import ranges_of
     from intsim.verify.equivalence_networks import Options
 
     with progress("equiv") as advance:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from intsim.cli.output import add_json
+from intsim.cli.ranges import add_ranges
 
 if TYPE_CHECKING:
     from intsim.arithmetic import Interval
@@ -42,19 +43,7 @@ EXAMPLES = """\
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("network", metavar="NET.h5", type=Path)
     parser.add_argument("--datapath", metavar="D.toml", type=Path, help="the hardware's accumulators")
-    parser.add_argument(
-        "--range",
-        metavar="[NAME=]LO:HI",
-        action="append",
-        default=[],
-        help="what an input can be, where that is less than its format; may be repeated",
-    )
-    parser.add_argument(
-        "--ranges",
-        metavar="FILE",
-        type=Path,
-        help=".npz or .h5 with NAME.lo and NAME.hi, each one value, one per channel or one per element",
-    )
+    add_ranges(parser)
     parser.add_argument("--certificate", metavar="C.json", type=Path, help="write what was proved")
     parser.add_argument("--check", metavar="C.json", type=Path, help="verify a certificate; nothing else")
     parser.add_argument("--search", metavar="OUT.toml", type=Path, help="write the narrowest safe datapath")
@@ -85,7 +74,7 @@ def run(arguments: Namespace) -> int:
     if arguments.check is not None:
         return _check(arguments)
     from intsim.cli.door import load_network
-    from intsim.cli.prove_ranges import ranges_of
+    from intsim.cli.ranges import ranges_of
 
     network = load_network(arguments)
     ranges = ranges_of(network, arguments)

@@ -1,19 +1,36 @@
-"""The ranges that `prove` is given: on the command line, or as a file of arrays."""
+"""The ranges that `prove` and `equiv` are given: on the command line, or as a file of arrays."""
 
 from __future__ import annotations
 
 import re
-from argparse import Namespace
-from typing import Any
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from intsim.arithmetic import Interval
 from intsim.errors import Finding, InputError
-from intsim.network import Network
-from intsim.storage import open_tensors
+
+if TYPE_CHECKING:
+    from intsim.arithmetic import Interval
+    from intsim.network import Network
 
 _LARGEST = 1 << 26  # elements of one end
+
+
+def add_ranges(parser: ArgumentParser) -> None:
+    """Add --range and --ranges to a verb."""
+    parser.add_argument(
+        "--range",
+        metavar="[NAME=]LO:HI",
+        action="append",
+        default=[],
+        help="what an input can be, where that is less than its format; may be repeated",
+    )
+    parser.add_argument(
+        "--ranges",
+        metavar="FILE",
+        type=Path,
+        help=".npz or .h5 with NAME.lo and NAME.hi, each one value, one per channel or one per element",
+    )
 
 
 def ranges_of(network: Network, arguments: Namespace) -> dict[str, Interval]:
@@ -24,6 +41,8 @@ def ranges_of(network: Network, arguments: Namespace) -> dict[str, Interval]:
     InputError
         A range cannot be read.
     """
+    from intsim.arithmetic import Interval
+
     ranges = {} if arguments.ranges is None else _from_file(arguments.ranges)
     for text in arguments.range:
         match = re.fullmatch(r"(?:(.*)=)?([+-]?\d+):([+-]?\d+)", text, re.DOTALL)
@@ -38,6 +57,10 @@ def ranges_of(network: Network, arguments: Namespace) -> dict[str, Interval]:
 
 
 def _from_file(path: Any) -> dict[str, Interval]:
+    import numpy as np
+
+    from intsim.storage import open_tensors
+
     ends: dict[str, dict[str, Any]] = {}
     with open_tensors(path) as file:
         for key in file:
@@ -55,6 +78,10 @@ def _from_file(path: Any) -> dict[str, Interval]:
 
 
 def _interval(lo: Any, hi: Any, path: str, name: str) -> Interval:
+    import numpy as np
+
+    from intsim.arithmetic import Interval
+
     try:
         lows, highs = np.broadcast_arrays(lo, hi)
     except ValueError:
