@@ -13,13 +13,14 @@ from intsim.arithmetic.blocks import (
     ScaleOrder,
     block_dot,
     operand,
+    q4_k_dot,
 )
 from intsim.arithmetic.blocks.presets import ggml, mxdotp, tensor_core, truncating_hybrid
-from intsim.errors import SpecError
+from intsim.errors import InputError, SpecError
 from intsim.formats.block import BlockFormat, Level
 from intsim.formats.blocks import Blocks, Shared
 from intsim.formats.dyadic import Dyadic
-from intsim.formats.minifloat import BINARY16
+from intsim.formats.minifloat import BINARY16, BINARY32
 from intsim.formats.power_of_two import PowerOfTwo
 from intsim.formats.table import E2M1, FIXED8, named
 from tests.arithmetic.test_block_dot import FORMATS, draw, draw_pair, mx, plain
@@ -298,6 +299,36 @@ def test_ggml_sums_of_integers_are_those_of_numpy():
         for codes, scale in ((x, d), (y, e))
     ]
     assert block_dot(*sides, preset("ggml-scales-first")).floats().tolist() == total.tolist()
+
+
+def test_ggml_q4_k():
+    random = np.random.default_rng(34)
+    q4, q8 = random.integers(0, 16, (4, 768)), random.integers(-128, 128, (4, 768))
+    q4[0], q8[0] = 15, 127
+    scales, mins = random.integers(0, 64, (2, 4, 24))
+    scales[0] = 63
+    d, dmin = random.integers(0x0400, 0x4000, (2, 4, 3))
+    y = random.integers(0x38000000, 0x40000000, (4, 3))
+    shared = (Shared(scales, offset=mins), Shared(d, offset_scale=dmin))
+    found = plain(q4_k_dot(Blocks(named("q4_k").format, q4, shared), q8, y))
+    for row in range(4):
+        entries = []
+        for i in range(3):
+            part, sub = slice(i * 256, i * 256 + 256), slice(i * 8, i * 8 + 8)
+            integers = {
+                "q4": q4[row, part],
+                "q8": q8[row, part],
+                "scales": scales[row, sub],
+                "mins": mins[row, sub],
+            }
+            entries.append({name: value.tolist() for name, value in integers.items()})
+            entries[-1] |= {"d": half(d[row, i]), "dmin": half(dmin[row, i])}
+            entries[-1]["y"] = BINARY32.decode(y[row, i : i + 1]).fractions()[0]
+        assert found[row] == oracle.q4_k(entries)
+    with pytest.raises(InputError, match=r"^rows must be of one length, a multiple of 256, not 760$"):
+        q4_k_dot(Blocks(named("q4_k").format, q4, shared), q8[:, :760], y)
+    with pytest.raises(InputError, match=r"^codes must be -128 to 127$"):
+        q4_k_dot(Blocks(named("q4_k").format, q4, shared), q8 + 300, y)
 
 
 # --- how often they differ ---

@@ -99,7 +99,10 @@ def test_overflow(rounding):
                 assert value == rounded or (value, rounded) == (0, 0) or abs(rounded) < oracle.power(-2)
     with pytest.raises(OverflowTrap, match=r"^float must hold its results, not .* at \("):
         SoftFloat(E3M2, overflow=FloatOverflow.TRAP).add(a, b)
-    assert plain(SoftFloat(E3M2, overflow=FloatOverflow.TRAP).round(Dyadic.of_integers([14]))) == [14]
+    traps = SoftFloat(E3M2, overflow=FloatOverflow.TRAP)
+    assert plain(traps.round(Dyadic.of_integers([14, 59], exponent=[0, -2]))) == [14, 14]
+    with pytest.raises(OverflowTrap, match=r"^float must hold its results, not 15 \* 2\*\*0 at \(0,\)$"):
+        traps.round(Dyadic.of_integers([15]))
 
 
 def test_the_sign_of_zero():

@@ -330,6 +330,30 @@ def hybrid(
     return (-1 if sign else 1) * full * power(exponent - 127 - width)
 
 
+def q4_k(super_blocks: list[dict[str, Any]]) -> Value:
+    """q4_K times q8_K as the C code does it: each entry has q4, q8, scales, mins, d, dmin and y.
+
+    Eight integers of scale * q4 * q8, by place modulo 8; eight binary32 lanes and one for the minima.
+    """
+    lanes: list[Value] = [Fraction(0)] * 8
+    total: Value = Fraction(0)
+    for block in super_blocks:
+        integers = [0] * 8
+        for i, (q4, q8) in enumerate(zip(block["q4"], block["q8"], strict=True)):
+            integers[i % 8] += block["scales"][i // 32] * q4 * q8
+        least = sum(block["mins"][i // 32] * q8 for i, q8 in enumerate(block["q8"]))
+        d = round_to(block["d"] * block["y"], "binary32")
+        dmin = round_to(block["dmin"] * block["y"], "binary32")
+        for lane, integer in enumerate(integers):
+            product = round_to(d * round_to(Fraction(integer), "binary32"), "binary32")
+            lanes[lane] = round_to(lanes[lane] + product, "binary32")
+        product = round_to(dmin * round_to(Fraction(least), "binary32"), "binary32")
+        total = round_to(total - product, "binary32")
+    for lane in lanes:
+        total = round_to(total + lane, "binary32")
+    return total
+
+
 def ggml(blocks: list[tuple[int, Fraction, Fraction]], sum_first: bool) -> Value:
     """Blocks of an integer sum and two scales, in binary32 throughout, in the order of the C code."""
     held: Value = Fraction(0)

@@ -3,6 +3,7 @@
 from intsim.arithmetic.blocks.accumulator import BlockAccumulator, ScaleArithmetic, ScaleOrder, ScalePlace
 from intsim.arithmetic.blocks.align import Alignment, Anchor, Join
 from intsim.arithmetic.blocks.dot import block_dot
+from intsim.arithmetic.blocks.ggml_k import q4_k_dot
 from intsim.arithmetic.blocks.operand import Operand, operand
 from intsim.arithmetic.blocks.presets import BLOCK_ACCUMULATORS, BlockPreset
 from intsim.arithmetic.blocks.register import FixedRegister, FloatRegister, Kulisch
@@ -35,4 +36,5 @@ __all__ = [
     "kulisch_bits",
     "operand",
     "product_bits",
+    "q4_k_dot",
 ]
