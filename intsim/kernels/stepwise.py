@@ -37,6 +37,9 @@ CHUNK = 128
 
 _HEIGHT = 40  # of a tree: more terms than 2**40 have no place in memory
 
+NONE, ONE = np.int64(0), np.int64(1)
+"""Counts as arguments: a plain 0 would have each function compiled for it alone."""
+
 
 @compiled
 def step_outputs(
@@ -87,7 +90,7 @@ def step_outputs(
     for level in range(levels.shape[0]):
         trees += levels[level, TREE]
     waiting = np.zeros((levels.shape[0], 2, _HEIGHT if trees else 1, LANES), lane)
-    nodes = np.zeros((CHUNK if trees and watched else 1, LANES), lane)
+    nodes = np.zeros((CHUNK if trees else 1, LANES), lane)
     entered, filled = np.zeros(levels.shape[0], np.int64), np.zeros(levels.shape[0], np.int64)
     places = np.zeros((2, 16), np.int64)
     trapped = 0
@@ -95,12 +98,14 @@ def step_outputs(
         lanes = min(LANES, count - begin)
         width = (lanes + 15) // 16 * 16
         for row in range(4):
-            state[0, row, :width] = 0
-        entered[:], filled[:] = 0, 0
+            for p in range(width):
+                state[0, row, p] = 0
+        for level in range(levels.shape[0]):
+            entered[level], filled[level] = 0, 0
         if not levels[0, TREE]:
             load_values(start, totals, picked, begin, lanes, width, first, z)
-            trapped += enter_chain(z, 0, 1, width, levels[0], watched, state[0])
-        for t in range(0, taps, CHUNK):
+            trapped += enter_chain(z, NONE, ONE, width, levels[0], watched, state[0])
+        for t in range(NONE, taps, CHUNK):
             terms = min(CHUNK, taps - t)
             if narrow:
                 narrow_products(rows, w, small, picked, begin, lanes, width, t, terms, places, z)
@@ -122,12 +127,12 @@ def step_outputs(
                 counts,
             )
         if levels[0, TREE]:
-            trapped += gather_tree(width, 0, levels, watched, state, waiting, entered)
+            trapped += gather_tree(width, NONE, levels, watched, state, waiting, entered)
             load_values(start, totals, picked, begin, lanes, width, first, z)
-            trapped += enter_chain(z, 0, 1, width, levels[0], watched, state[0])
+            trapped += enter_chain(z, NONE, ONE, width, levels[0], watched, state[0])
         for entry in range(after.shape[0]):
             load_values(after[entry], totals, picked, begin, lanes, width, first, z)
-            trapped += enter_chain(z, 0, 1, width, levels[0], watched, state[0])
+            trapped += enter_chain(z, NONE, ONE, width, levels[0], watched, state[0])
         if watched:
             count_events(state[0], lanes, levels[0], counts[0])
         for p in range(lanes):
@@ -204,9 +209,9 @@ def enter_terms(
     depth = levels.shape[0]
     if depth == 1:
         if levels[0, TREE]:  # as many terms as a whole subtree has, but for the last ones
-            return enter_subtree(z, 0, terms, width, 0, levels, watched, state, waiting, entered, nodes)
-        return enter(z, 0, terms, width, 0, levels, watched, state, waiting, entered)
-    inner, trapped, begin = depth - 1, 0, 0
+            return enter_subtree(z, NONE, terms, width, NONE, levels, watched, state, waiting, entered, nodes)
+        return enter(z, NONE, terms, width, NONE, levels, watched, state, waiting, entered)
+    inner, trapped, begin = depth - 1, 0, NONE
     while begin < terms:
         end = terms
         for level in range(1, depth):
@@ -228,9 +233,12 @@ def enter_terms(
                 trapped += gather_tree(width, level, levels, watched, state, waiting, entered)
             if watched:
                 count_events(state[level], lanes, levels[level], counts[level])
-            trapped += enter(state[level], 0, 1, width, level - 1, levels, watched, state, waiting, entered)
+            trapped += enter(
+                state[level], NONE, ONE, width, level - 1, levels, watched, state, waiting, entered
+            )
             for row in range(4):
-                state[level, row, :width] = 0
+                for p in range(width):
+                    state[level, row, p] = 0
             filled[level] = 0
         begin = end
     return trapped
@@ -320,11 +328,11 @@ def enter_subtree(
     `nodes` is scratch for their exact sums, where these are watched.
     """
     register, count, trapped = levels[level], end - begin, 0
-    whole = nodes if watched else z[begin:]
+    copy_row(z[begin], width, nodes[0])
     for i in range(count):
         if watched:
-            whole[i, :width] = z[begin + i, :width]
-            watch_row(whole[i], width, state[level])
+            copy_row(z[begin + i], width, nodes[i])
+            watch_row(nodes[i], width, state[level])
         trapped += hold_row(z[begin + i], width, register)
     while count > 1:
         half = count // 2
@@ -332,14 +340,14 @@ def enter_subtree(
             add_rows(z[begin + 2 * i], z[begin + 2 * i + 1], width, z[begin + i])
             trapped += hold_row(z[begin + i], width, register)
             if watched:
-                add_rows(whole[2 * i], whole[2 * i + 1], width, whole[i])
-                watch_row(whole[i], width, state[level])
+                add_rows(nodes[2 * i], nodes[2 * i + 1], width, nodes[i])
+                watch_row(nodes[i], width, state[level])
         if count & 1:
-            z[begin + half, :width] = z[begin + count - 1, :width]
+            copy_row(z[begin + count - 1], width, z[begin + half])
             if watched:
-                whole[half, :width] = whole[count - 1, :width]
+                copy_row(nodes[count - 1], width, nodes[half])
         count = half + (count & 1)
-    trapped += enter_tree(z[begin], whole[0], width, level, levels, watched, state, waiting, entered)
+    trapped += enter_tree(z[begin], nodes[0], width, level, levels, watched, state, waiting, entered)
     return trapped
 
 
@@ -363,7 +371,7 @@ def enter_tree(
     for p in range(width):
         value[p], exact[p] = leaf[p], whole[p]
     trapped = hold(width, levels[level], watched, state[level])
-    height, before = 0, entered[level]
+    height, before = NONE, entered[level]
     while before & 1:
         trapped += add_waiting(width, height, level, levels, watched, state, waiting)
         before >>= 1
@@ -379,7 +387,7 @@ def gather_tree(
     width: int, level: int, levels: Any, watched: bool, state: Any, waiting: Any, entered: Any
 ) -> int:
     """The root of a tree, from all that waits; the tree is empty then."""
-    trapped, found, height = 0, False, 0
+    trapped, found, height = 0, False, NONE
     while entered[level] >> height:
         if entered[level] >> height & 1:
             if found:
@@ -411,6 +419,13 @@ def hold(width: int, level: Any, watched: bool, state: Any) -> int:
     if watched:
         watch_row(state[SUM], width, state)
     return hold_row(state[VALUE], width, level)
+
+
+@compiled
+def copy_row(row: Any, width: int, to: Any) -> None:
+    """to = row, lane by lane."""
+    for p in range(width):
+        to[p] = row[p]
 
 
 @compiled

@@ -162,9 +162,12 @@ NEIGHBOURS = {
     "a tree across looks": (TREE14, [16] * 32),
     "a tree of tiles": (TREE14.replace(tile=16), [16] * 32),
     "a tree of odd tiles": (TREE14.replace(tile=24), [0] * 16 + [-32] * 8 + [32] * 8 + [16] * 16),
-    "a tile across looks": (WIDE.replace(tile=48, inner=INT14), [16] * 16 + [32] * 8 + [-32] * 8),
+    "a tile across looks": (WIDE.replace(tile=48, inner=INT14), [12] * 32 + [16] * 8 + [-16] * 8),
     "a tree in a long tile": (WIDE.replace(tile=32, inner=TREE14), [16] * 32),
-    "an odd tile": (WIDE.replace(tile=24, inner=INT14), [0] * 16 + [-32] * 8 + [32] * 16 + [-32] * 8),
+    "an odd tile": (
+        WIDE.replace(tile=40, inner=INT14),
+        [0] * 32 + [-16] * 8 + [16] * 24 + [16] * 8 + [-16] * 8,
+    ),
     "a register at looks": (INT14.replace(tile=16), [16] * 32 + [-16] * 32),
     "a tree's last sum": (TREE14, [-16] * 16 + [16] * 16 + [16] * 32),
 }
