@@ -101,7 +101,7 @@ def test_overflow(rounding):
         SoftFloat(E3M2, overflow=FloatOverflow.TRAP).add(a, b)
     traps = SoftFloat(E3M2, overflow=FloatOverflow.TRAP)
     assert plain(traps.round(Dyadic.of_integers([14, 59], exponent=[0, -2]))) == [14, 14]
-    with pytest.raises(OverflowTrap, match=r"^float must hold its results, not 15 \* 2\*\*0 at \(0,\)$"):
+    with pytest.raises(OverflowTrap, match=r"^float must hold its results, not 15 at \(0,\)$"):
         traps.round(Dyadic.of_integers([15]))
 
 
