@@ -174,6 +174,17 @@ def test_tensor_cores_of_four_bits(size):
         assert found[row] == oracle.tensor_core(terms, 35, 4, 23)
 
 
+def test_a_subnormal_register_has_the_exponent_of_the_subnormals():
+    ones = np.full((1, 64), 0x38)
+    ones[0, 1:32] = 0
+    left, x = mx("e4m3", ones, np.array([[64, 63]]))
+    right, y = mx("e4m3", np.full((1, 64), 0x38), np.array([[41, 39]]))
+    terms = next(iter(tensor_terms((left, right), (x, y), ("e4m3", "e4m3"))))
+    assert plain(block_dot(left, right, preset("tensor-blackwell-mxfp8"))) == [oracle.power(-149)]
+    assert oracle.tensor_core(terms, 25, 32, 23) == oracle.power(-149)
+    assert oracle.exact(x[0], y[0]) == oracle.power(-149) + oracle.power(-147)
+
+
 def test_a_tensor_core_overflows_to_infinity():
     left, _ = mx("e5m2", np.full((1, 32), 0x7B), np.array([[250]]))
     right, _ = mx("e5m2", np.full((1, 32), 0xFB), np.array([[127]]))

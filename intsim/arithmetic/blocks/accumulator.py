@@ -3,18 +3,22 @@
 Rules
 -----
 K1. Elements are multiplied exactly. Every `exact` consecutive products of a block are added exactly, the last
-    ones of a block with what there is; 0 stands for all of a block. What comes out are the terms.
+    ones of a block with what there is; 0 stands for all of a block. What comes out are the terms. (8 in
+    MXDOTP, 16 in the 4-bit path of tensor cores by MMA-Sim, all in ggml and in Imperial's MX-for-FPGA.)
 K2. With an `alignment`, groups of terms are aligned, cut and added (rules G1 to G4). Without one, every term
     goes on by itself.
 K3. The scales of both blocks multiply every TERM before the alignment, or every SUM that came out of it. The
     scales of a tensor-core product come first (MMA-Sim), those of ggml's kernels last; with power-of-two
     scales and one block to a group it is the same.
 K4. Scales are multiplied exactly, or in a float, `scale_arithmetic`: the sum is rounded to it, then
-    (sum * a) * b for SUM_FIRST, or sum * (a * b) for SCALES_FIRST, every product rounded.
+    (sum * a) * b for SUM_FIRST, or sum * (a * b) for SCALES_FIRST, every product rounded. (Exactly in every
+    MX unit; in binary32 in ggml, whose q4_0 kernel has the first order and the others the second.)
 K5. What then is, enters the register between blocks (rules R1 to R7), in the order of the elements.
 K6. `output` rounds what the register holds at the end; where it is absent, the result is what it holds.
+    (OCP MX 1.0, section 6.2, has binary32; VMXDOTP, arXiv 2603.04979, bfloat16 as well.)
 K7. `outer`: the scales of a whole tensor, or of a channel, are multiplied with each other, then with the
-    result, both in this float. Where it is absent, operands must not have such scales.
+    result, both in this float. Where it is absent, operands must not have such scales. (NVFP4's second
+    level: the alpha of cuBLASLt's epilogue, as Transformer Engine sets it.)
 K8. NaN and infinities take IEEE 754's way through every step (rules S1, D2). A NaN scale is a factor of every
     element under it, so it makes the row's result NaN, whatever the elements.
 """

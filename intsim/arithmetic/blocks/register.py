@@ -10,7 +10,8 @@ R3. `FixedRegister` holds `bits` bits, `fraction_bits` of them below the point. 
     ttihp-fp8-mul, 67 in an MXFP8, MXFP6 and MXFP4 MAC of Seoul National University).
     NaN and infinities go past the word, by rule S1.
 R4. `FloatRegister` rounds every sum to its `float`. A value that enters is first rounded by `entering`; where
-    that is absent it enters exactly, and the addition is fused: rounded once (MXDOTP, arXiv 2505.13159).
+    that is absent it enters exactly, and the addition is fused: rounded once (the first in KU Leuven's MAC
+    with a binary32 adder, arXiv 2505.22404; the second in MXDOTP, arXiv 2505.13159).
 R5. With `parts` above 1 there are that many registers, and each adds its share of the values: consecutive
     ones, as many as the next whole number, or, `interleaved`, every parts-th one. CHAIN then adds the
     parts one after another, TREE in pairs (split-k of CUTLASS and Triton; the odd and even of AMD's CDNA3 and

@@ -14,7 +14,7 @@ D4. `tiny` says what becomes of results below the smallest normal value. KEEP: t
 D5. `flush_inputs`: subnormal operands count as zeros of their sign (x86, MXCSR.DAZ; Arm, FPCR.FZ).
 D6. `overflow` says what becomes of results beyond the largest finite value. IEEE: infinity, unless the
     rounding points inward. INFINITY: infinity, whatever the rounding (MMA-Sim's truncating tensor cores).
-    LARGEST: the largest finite value. TRAP: an error.
+    LARGEST: the largest finite value (PTX cvt, .satfinite). TRAP: an error, for the runs that look for one.
 """
 
 from __future__ import annotations
