@@ -365,3 +365,109 @@ def ggml(blocks: list[tuple[int, Fraction, Fraction]], sum_first: bool) -> Value
             value = round_to(value * round_to(x * y, "binary32"), "binary32")
         held = round_to(held + value, "binary32")
     return held
+
+
+# --- any accumulator ---
+
+Scaled = tuple[Fraction, int]
+Block = tuple[Scaled, list[Scaled]]
+
+
+def accumulate(a: list[Block], b: list[Block], rule: dict[str, Any], size: int) -> Value:
+    """A dot product as a plain BlockAccumulator says, over finite values with their formats' exponents.
+
+    A block is its scale and its elements; blocks hold `size` elements, the last one perhaps fewer.
+    """
+    terms = []
+    for block, ((x, left), (y, right)) in enumerate(zip(a, b, strict=True)):
+        pairs = [(p[0] * q[0], p[1] + q[1]) for p, q in zip(left, right, strict=True)]
+        step = rule["exact"] or size
+        for i in range(0, len(pairs), step):
+            value = sum((value for value, _ in pairs[i : i + step]), Fraction(0))
+            exponent = pairs[i][1] if step == 1 else 0
+            if rule["scales"] == "term":
+                value, exponent = _scale(value, x, y, rule), exponent + x[1] + y[1]
+            terms.append((value, exponent, block, x, y))
+    held = _register(terms, rule)
+    return held if rule["output"] is None else _soft(held, rule["output"])
+
+
+def _soft(value: Value, soft: dict[str, Any]) -> Value:
+    return round_to(
+        value, (soft["format"]["exponent_bits"], soft["format"]["mantissa_bits"]), soft["rounding"]
+    )
+
+
+def _scale(value: Fraction, x: Scaled, y: Scaled, rule: dict[str, Any]) -> Value:
+    arithmetic = rule["scale_arithmetic"]
+    if arithmetic is None:
+        return value * x[0] * y[0]
+    soft, value = arithmetic["float"], _soft(value, arithmetic["float"])
+    if arithmetic["order"] == "sum_first":
+        return _soft(_soft(value * x[0], soft) * y[0], soft)
+    return _soft(value * _soft(x[0] * y[0], soft), soft)
+
+
+def _register(terms: list[Any], rule: dict[str, Any]) -> Value:
+    alignment, register = rule["alignment"], rule["register"]
+    if alignment is None:
+        groups = [[term] for term in terms]
+    elif rule["scales"] == "term" and alignment["group"]:
+        groups = [terms[i : i + alignment["group"]] for i in range(0, len(terms), alignment["group"])]
+    else:
+        groups = []
+        for block in sorted({term[2] for term in terms}):
+            own = [term for term in terms if term[2] == block]
+            step = alignment["group"] or len(own)
+            groups += [own[i : i + step] for i in range(0, len(own), step)]
+    if register["type"] == "FloatRegister" and register["aligned"]:
+        parts = split(groups, register["parts"], register["interleaved"])
+        sums = [_aligned_chain(part, alignment, register["float"]) for part in parts]
+        return _combine(sums, register)
+    values = []
+    for group in groups:
+        value = group[0][0] if alignment is None else _align([term[:2] for term in group], alignment)
+        values.append(_scale(value, *group[0][3:], rule) if rule["scales"] == "sum" else value)
+    if register["type"] == "Kulisch":
+        return sum(values, Fraction(0))
+    if register["type"] == "FixedRegister":
+        words = register["bits"], register["fraction_bits"], register["overflow"], register["rounding"]
+        return fixed(values, *words)
+    entered = [
+        value if register["entering"] is None else _soft(value, register["entering"]) for value in values
+    ]
+    if register["topology"] == "tree" and register["parts"] == 1:
+        return _combine([_soft(value, register["float"]) for value in entered], register)
+    sums = []
+    for part in split(entered, register["parts"], register["interleaved"]):
+        held: Value = Fraction(0)
+        for value in part:
+            held = _soft(held + value, register["float"])
+        sums.append(held)
+    return _combine(sums, register)
+
+
+def _align(terms: list[Scaled], alignment: dict[str, Any]) -> Fraction:
+    if alignment["anchor"] == "leading":
+        terms = [(value, floor_log2(value)) for value, _ in terms]
+    rounding = "sticky" if alignment["sticky"] else alignment["rounding"]
+    return aligned(terms, alignment["fraction_bits"], rounding)
+
+
+def _aligned_chain(groups: list[Any], alignment: dict[str, Any], soft: dict[str, Any]) -> Fraction:
+    held, least = Fraction(0), 2 - 2 ** (soft["format"]["exponent_bits"] - 1)
+    for group in groups:
+        own = (held, max(floor_log2(held), least))
+        held = _soft(_align([*(term[:2] for term in group), own], alignment), soft)
+    return held
+
+
+def _combine(sums: list[Value], register: dict[str, Any]) -> Value:
+    if register["topology"] == "chain":
+        held = sums[0]
+        for value in sums[1:]:
+            held = _soft(held + value, register["float"])
+        return held
+    while len(sums) > 1:
+        sums = [_soft(sum(sums[i : i + 2]), register["float"]) for i in range(0, len(sums), 2)]
+    return sums[0]
