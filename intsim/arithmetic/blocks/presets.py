@@ -38,6 +38,10 @@ def tensor_core(fraction_bits: int, group: int, mantissa_bits: int = 23, exact: 
 
     Every `group` terms, of `exact` products each, are aligned with the register and cut toward zero to
     `fraction_bits`; the sum is cut toward zero to a float of 8 exponent bits and `mantissa_bits`.
+
+    Notes
+    -----
+    Tensor cores take no notice of the sign of E4M3 scales; here scales are what their format says.
     """
     held = SoftFloat(ieee(8, mantissa_bits), Rounding.TOWARD_ZERO, overflow=FloatOverflow.INFINITY)
     return BlockAccumulator(
@@ -129,7 +133,7 @@ BLOCK_ACCUMULATORS: dict[str, BlockPreset] = {
         BlockPreset(
             "product-fp32",
             "every scaled product rounded to binary32 and added in binary32, one after another",
-            "microsoft/microxcaling: decoded to floats, then a float32 dot product in order",
+            "decoded to float32 and added in order: what emulations by floats (microsoft/microxcaling) come to",
             BlockAccumulator(exact=1, register=FloatRegister(FP32, entering=FP32), outer=FP32),
         ),
         BlockPreset(
