@@ -133,7 +133,7 @@ BLOCK_ACCUMULATORS: dict[str, BlockPreset] = {
         BlockPreset(
             "product-fp32",
             "every scaled product rounded to binary32 and added in binary32, one after another",
-            "decoded to float32 and added in order: what emulations by floats (microsoft/microxcaling) come to",
+            "decoded to float32 and added in order: emulation by floats (microsoft/microxcaling)",
             BlockAccumulator(exact=1, register=FloatRegister(FP32, entering=FP32), outer=FP32),
         ),
         BlockPreset(
