@@ -1,41 +1,43 @@
-"""Depthwise convolutions on the vector kernels: the layout, and the call (rules B8 and B9 of the kernels)."""
+"""Depthwise convolutions on the vector kernels: the layout, and the call (rules B8 to B11 of the kernels)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from intsim.engine.products import Products
+from intsim.formats import IntFormat
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, STEP, Isa, chosen
 from intsim.kernels.packing import Operands, operands
-from intsim.kernels.scratch import scratch
+from intsim.kernels.scratch import aligned, scratch
 from intsim.record import Array
 
-_BAND = 1 << 18  # bytes of a band of steps, unless one window takes more
-_ROWS = 256  # positions of a block of sums, unless one line takes more
+_SUMS = 1 << 15  # int32 sums of a block, unless one line takes more
 _THREAD = 1 << 18  # products below which a thread costs more than it gives
+_SLACK = 32  # places beyond the last window: a panel read there, a block written there
 
 
 @dataclass(frozen=True, eq=False)
 class Depthwise:
     """Packed weights and everything that a call needs beside the input: see `engine.blocks.Blocks`.
 
+    storage : dtype that the input is given its codes in
     weights, offsets, layout : see `kernels.depthwise`
-    sums, steps : shapes of the scratch
+    scratch : shapes of `sums`, `steps`, `spare` and `sources` there
     """
 
     isa: Isa
+    storage: np.dtype[Any]
     operands: Operands
     start: Array
     weights: Array
     offsets: Array
     layout: Array
     geometry: Array
-    sums: tuple[int, int]
-    steps: tuple[int, int, int, int]
-    channels: int
+    scratch: tuple[tuple[int, ...], ...]
 
     @property
     def word(self) -> str:
@@ -49,18 +51,27 @@ class Depthwise:
 
         if not out.size:
             return
-        codes, to = x.view(self.operands.code), out.view(np.dtype(f"i{out.dtype.itemsize}"))
-        kernel, item = self.operands.kernel, self.operands.operand.itemsize
-        fixed = (kernel, codes, self.weights, self.offsets, self.geometry, self.layout, epilogue)
+        codes = np.ascontiguousarray(x, self.storage).view(self.operands.code)
+        to = out.view(np.dtype(f"i{out.dtype.itemsize}"))
+        fixed = (
+            self.operands.kernel,
+            codes,
+            self.weights,
+            self.offsets,
+            self.geometry,
+            self.layout,
+            epilogue,
+        )
         sample = np.zeros(1, self.operands.operand)
+        kinds: tuple[Any, ...] = (np.int32, np.int32, self.operands.code, np.int64)
 
         def part(begin: int, end: int) -> None:
-            sums, steps = scratch((self.sums, np.int32), (self.steps, np.int32))
-            depthwise_lines(*fixed, begin, end, sums, sample, steps, to)
+            sums, steps, spare, sources = scratch(*zip(self.scratch, kinds, strict=True))
+            depthwise_lines(*fixed, begin, end, sums, sample, steps, spare, sources, to)
 
-        lines, columns = x.shape[0] * int(self.geometry[3]), int(self.geometry[4])
-        grain = max(1, _THREAD // (columns * self.channels * self.offsets.size * (STEP // item)))
-        run_parts(part, lines, threads, grain)
+        lines = x.shape[0] * int(self.geometry[3])
+        products = out.size // lines * self.offsets.size * (STEP // self.operands.operand.itemsize)
+        run_parts(part, lines, threads, max(1, _THREAD // products))
 
 
 def depthwise_of(products: Products) -> Depthwise | None:
@@ -71,47 +82,62 @@ def depthwise_of(products: Products) -> Depthwise | None:
     products : depthwise
     """
     isa, centred, zero = chosen().lanes, products.centred(), products.input_zero_point
-    found = operands(isa, products.storage, int(centred.min()), int(centred.max()), zero)
+    storage = _storage(products)
+    found = operands(isa, storage, int(centred.min()), int(centred.max()), zero)
     if found is None:
         return None
-    _, _, _, height, columns, kh, kw, down, _, gap, *_ = products.geometry.tolist()
+    _, width, _, _, columns, kh, kw, down, across, gap, gap_across, _, left, _ = products.geometry.tolist()
     item, channels = found.operand.itemsize, products.channels
     taps = STEP // item
-    steps, padded = -(-kw // taps), -(-channels // PANEL) * PANEL
-    row = columns * steps * padded
-    deeper = (kh - 1) * gap
-    lines = min(height, max(1, (_BAND // (row * 4) - deeper - 1) // down + 1))
-    block = min(lines, max(1, _ROWS // columns))
-    offsets = [(i * gap * row + step * padded) * 4 for i in range(kh) for step in range(steps)]
+    groups, padded = -(-kh // taps), -(-channels // PANEL) * PANEL
+    share = (groups * taps - kh) // down + 1 if gap == 1 else 1
+    wide = max(left + width, (columns - 1) * across + (kw - 1) * gap_across + 1)
+    places, block = wide * channels + _SLACK, max(1, _SUMS // (columns * padded))
+    offsets = [4 * (i * places + j * gap_across * channels) for i in range(groups) for j in range(kw)]
+    outside = np.full(taps, zero + found.moved, np.int64).astype(found.operand)
     layout = [
-        zero + found.moved,
+        int(outside.view(np.int32)[0]),
+        zero % 2 ** (8 * found.code.itemsize) if found.code == np.uint8 else zero,
         found.flip,
         found.back,
-        steps,
-        lines,
+        taps,
+        groups,
+        share,
         block,
         channels // products.groups,
         channels,
+        4 * across * channels,
     ]
     sums = centred.sum(axis=1).astype(object)
     return Depthwise(
         isa,
+        storage,
         found,
         products.bias - (zero + found.moved) * sums,
-        _pack(centred.reshape(channels, kh, kw), steps, taps, padded, item),
+        _pack(centred.reshape(channels, kh, kw), groups * taps, taps, share, down),
         np.array(offsets, np.int64),
         np.array(layout, np.int64),
         products.geometry,
-        (block * columns, padded),
-        ((lines - 1) * down + deeper + 1, columns, steps, padded),
-        channels,
+        ((block * columns, padded), (groups, places), (1 + taps, width * channels + PANEL), (taps,)),
     )
 
 
-def _pack(weights: Array, steps: int, taps: int, padded: int, item: int) -> Array:
-    """Rule B9, int8 (panels, bytes)."""
-    channels, height, width = weights.shape
-    whole = np.zeros((padded, height, steps * taps), np.int16 if item == 2 else np.int8)
-    whole[:channels, :, :width] = weights
-    split = whole.reshape(padded // PANEL, PANEL, height, steps, taps).transpose(0, 2, 3, 1, 4)
-    return np.ascontiguousarray(split).reshape(padded // PANEL, -1).view(np.int8)
+def _storage(products: Products) -> np.dtype[Any]:
+    """The dtype of the input, or a wider one where what is outside the image is not in its range."""
+    storage, zero = products.storage, products.input_zero_point
+    if storage.itemsize > 1 or IntFormat(8, storage == np.int8).holds(zero, zero):
+        return storage
+    return np.dtype(np.int16)
+
+
+def _pack(weights: Array, height: int, taps: int, share: int, down: int) -> Array:
+    """Rule B9, int8 (output lines that share steps, panels, bytes)."""
+    channels, lines, columns = weights.shape
+    panels = -(-channels // PANEL)
+    whole = np.zeros((share, panels * PANEL, height, columns), np.int16 if taps == 2 else np.int8)
+    for i in range(share):
+        whole[i, :channels, i * down : i * down + lines] = weights
+    split = whole.reshape(share, panels, PANEL, height // taps, taps, columns).transpose(0, 1, 3, 5, 2, 4)
+    packed = aligned(split.shape, whole.dtype)
+    packed[:] = split
+    return packed.reshape(share, panels, -1).view(np.int8)

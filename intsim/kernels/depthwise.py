@@ -1,66 +1,93 @@
-"""Depthwise convolutions: every channel by itself, in steps of 4 bytes (4 taps of a line, or 2 of 16 bits).
+"""Depthwise convolutions: every channel by itself, in steps of 4 bytes (4 taps of a column, or 2 of 16 bits).
 
 Rules
 -----
-B8. A line of the input becomes steps: for every output column, for every 4 bytes of taps across, and for
-    every output channel, the codes that the taps meet, those that no tap meets being any. It is made
-    once and serves as many output lines as the window is high. Zero weights meet what no tap meets.
-B9. Weights are packed as (panels of 16 channels, lines of the window, steps, 16 channels, 4 bytes).
+B8. Lines of the input are woven into steps: for every column, with what is outside the image, and for
+    every channel, the codes of 4 lines (or 2), as far apart as the taps of a column. A window is made of
+    `groups` of steps, each of as many columns as the window has. Zero weights meet what no tap meets.
+B9. Weights are packed as (output lines that share steps, panels of 16 channels, groups, columns of the
+    window, 16 channels, 4 bytes). Output lines share steps where their windows are within them: the
+    window of a later line begins further down.
+B10. Steps and codes lie one after another with no gap between columns: the last of 16 channels may
+    belong to the next column. Weights and outputs of such channels are not used.
+B11. A line of codes is copied where 16 codes might reach beyond the end of the input, or where several
+    output channels see one input channel: then it is copied once for each.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from intsim.kernels.finish import finish
 from intsim.kernels.isa.micro import address, multiply_each
+from intsim.kernels.isa.weave import FEW, multiply_few, weave
 from intsim.kernels.jit import compiled
-from intsim.kernels.sums import DH, DW, KH, KW, LEFT, OH, OW, SH, SW, TOP, H, W
+from intsim.kernels.sums import DH, KH, LEFT, OH, OW, SH, TOP, C, H, W
 
-FILL, FLIP, BACK, STEPS, LINES, BLOCK, MULTIPLE, CHANNELS = range(8)
-"""Places of `layout`, int64: what is outside the image (as an operand), what makes an operand of a code (see
-`kernels.packing.Operands`), steps of a line of the window, output lines of a band, output lines of a block,
-output channels of an input channel, output channels."""
+FILL, OUTSIDE, FLIP, BACK, TAPS, GROUPS, SHARE, BLOCK, MULTIPLE, CHANNELS, ACROSS = range(11)
+"""Places of `layout`, int64: what is outside the image, as 4 bytes of a step and as a code; what makes an
+operand of a code (see `kernels.packing.Operands`); taps of a step; groups of steps; output lines that share
+steps; output lines that are finished at once; output channels of an input channel, output channels; bytes
+of steps from window to window."""
 
 
 @compiled
-def fill_steps(x: Any, image: int, h: int, geometry: Any, layout: Any, sample: Any, into: Any) -> None:
-    """Line h of an image as steps (rule B8).
+def copy_line(x: Any, first: int, codes: int, multiple: int, into: Any) -> None:
+    """Rule B11: the codes of a line, from code `first` of the input on."""
+    source = x.reshape(x.size)[first : first + codes]
+    if multiple == 1:
+        for i in range(codes):
+            into[i] = source[i]
+        return
+    for i in range(codes):
+        for m in range(multiple):
+            into[i * multiple + m] = source[i]
+
+
+@compiled
+def fill_steps(
+    kernel: Any,
+    x: Any,
+    image: int,
+    row: int,
+    geometry: Any,
+    layout: Any,
+    sample: Any,
+    spare: Any,
+    sources: Any,
+    steps: Any,
+) -> None:
+    """The steps of output lines `row` to `row + layout[SHARE]` of an image (rule B8).
 
     Parameters
     ----------
     x : (N, H, W, C) of codes, uint8 or int16
     sample : an operand, for its dtype
-    into : int32 (OW, steps, padded channels)
+    spare, sources : scratch: see `depthwise_lines`
+    steps : int32 (groups, places), outside the image already filled
     """
-    lane, keep, code = np.int32, sample.dtype.type, x.dtype.type
-    flip, back = code(layout[FLIP]), keep(layout[BACK])
-    bits, multiple, channels = 8 * sample.itemsize, layout[MULTIPLE], layout[CHANNELS]
-    taps, mask = 32 // bits, lane((1 << bits) - 1)
-    for column in range(geometry[OW]):
-        for step in range(layout[STEPS]):
-            to = into[column, step]
-            for c in range(channels):
-                to[c] = 0
-            for tap in range(taps):
-                kw, shift = step * taps + tap, lane(tap * bits)
-                v = column * geometry[SW] - geometry[LEFT] + kw * geometry[DW]
-                if kw >= geometry[KW] or h < 0 or h >= geometry[H] or v < 0 or v >= geometry[W]:
-                    outside = lane(lane(lane(layout[FILL]) & mask) << shift)
-                    for c in range(channels):
-                        to[c] = lane(to[c] | outside)
-                elif multiple == 1:
-                    seen = x[image, h, v]
-                    for c in range(channels):
-                        operand = lane(keep(keep(seen[c] ^ flip) - back))
-                        to[c] = lane(to[c] | lane(lane(operand & mask) << shift))
-                else:
-                    seen = x[image, h, v]
-                    for c in range(channels):
-                        operand = lane(keep(keep(seen[c // multiple] ^ flip) - back))
-                        to[c] = lane(to[c] | lane(lane(operand & mask) << shift))
+    taps, height, multiple = layout[TAPS], geometry[H], layout[MULTIPLE]
+    codes, places = geometry[W] * geometry[C], geometry[W] * layout[CHANNELS]
+    begin = geometry[LEFT] * layout[CHANNELS]
+    blocks = (places + 15) // 16
+    item, lines, spares = x.itemsize, address(x), address(spare)
+    needed = geometry[KH] + (layout[SHARE] - 1) * geometry[SH]
+    for group in range(layout[GROUPS]):
+        for tap in range(taps):
+            i = group * taps + tap
+            h = row * geometry[SH] - geometry[TOP] + i * geometry[DH]
+            first = (image * height + h) * codes
+            if i >= needed or h < 0 or h >= height:
+                sources[tap] = spares
+            elif multiple == 1 and first + blocks * 16 <= x.size:
+                sources[tap] = lines + first * item
+            else:
+                copy_line(x, first, codes, multiple, spare[1 + tap])
+                sources[tap] = spares + (1 + tap) * spare.shape[1] * item
+        to = address(steps) + (group * steps.shape[1] + begin) * 4
+        weave(kernel, x, sample, address(sources), blocks, layout[FLIP], layout[BACK], to)
+        for place in range(begin + places, begin + blocks * 16):
+            steps[group, place] = layout[FILL]
 
 
 @compiled
@@ -77,54 +104,66 @@ def depthwise_lines(
     sums: Any,
     sample: Any,
     steps: Any,
+    spare: Any,
+    sources: Any,
     out: Any,
 ) -> None:
     """Output lines begin to end, counted over all images.
 
     Parameters
     ----------
-    x : (N, H, W, C) of codes, uint8 or int16
-    w : int8 (panels, bytes), rule B9
+    x : (N, H, W, C) of codes, uint8 or int16, C-contiguous
+    w : int8 (output lines that share steps, panels, bytes), rule B9
     offsets : int64, bytes from a window's first step to each of its steps
     geometry : places of `kernels.sums`
     layout : places above
-    sums, steps : scratch: int32 (positions of a block, padded channels), int32 (lines, OW, steps, padded
-        channels)
-    sample : see `fill_steps`
+    sample : an operand, for its dtype
+    sums, steps : scratch: int32 (positions of a block, padded channels), int32 (groups, places)
+    spare, sources : scratch: lines of codes (1 + taps, codes), int64 (taps)
     out : (N * OH * OW, channels)
     """
-    columns, block = geometry[OW], layout[BLOCK]
-    stride = steps.shape[2] * steps.shape[3] * 4
-    line_bytes = columns * stride
-    sums_stride = sums.shape[1] * 4
-    line = begin
-    while line < end:
+    columns, block, stride = geometry[OW], layout[BLOCK], sums.shape[1] * 4
+    spare[0] = x.dtype.type(layout[OUTSIDE])
+    steps[:] = layout[FILL]
+    served, waiting = 0, 0
+    for line in range(begin, end):
         image, row = line // geometry[OH], line % geometry[OH]
-        lines = min(layout[LINES], end - line, geometry[OH] - row)
-        first = row * geometry[SH] - geometry[TOP]
-        for i in range((lines - 1) * geometry[SH] + (geometry[KH] - 1) * geometry[DH] + 1):
-            fill_steps(x, image, first + i, geometry, layout, sample, steps[i])
-        for top in range(0, lines, block):
-            count = min(block, lines - top)
-            for panel in range(w.shape[0]):
-                weights = address(w) + panel * w.shape[1]
-                for i in range(count):
-                    windows = address(steps) + (top + i) * geometry[SH] * line_bytes + panel * 64
-                    to = address(sums) + i * columns * sums_stride + panel * 64
-                    column = 0
-                    while column < columns:
-                        high = kernel.rows if columns - column >= kernel.rows else kernel.least
-                        multiply_each(
-                            kernel,
-                            high,
-                            windows + column * stride,
-                            stride,
-                            address(offsets),
-                            offsets.size,
-                            weights,
-                            to + column * sums_stride,
-                            sums_stride,
-                        )
-                        column += high
-            finish(sums, count * columns, epilogue, out, (line + top) * columns, 0)
-        line += lines
+        if row == 0 or line == begin or served == layout[SHARE]:
+            fill_steps(kernel, x, image, row, geometry, layout, sample, spare, sources, steps)
+            served = 0
+        to = address(sums) + waiting * columns * stride
+        multiply_line(kernel, address(steps), layout[ACROSS], offsets, w[served], to, stride, columns)
+        served, waiting = served + 1, waiting + 1
+        if waiting == block or line + 1 == end:
+            finish(sums, waiting * columns, epilogue, out, (line + 1 - waiting) * columns, 0)
+            waiting = 0
+
+
+@compiled
+def multiply_line(
+    kernel: Any, windows: int, across: int, offsets: Any, w: Any, to: int, stride: int, columns: int
+) -> None:
+    """The sums of one output line; w int8 (panels, bytes), all else as `isa.weave.multiply_few` has it."""
+    count, panels = offsets.size, w.shape[0]
+    if count in (FEW[0], FEW[1]):
+        multiply_few(
+            kernel, count, windows, across, address(offsets), address(w), panels, to, stride, columns
+        )
+        return
+    for panel in range(panels):
+        weights, first, into = address(w[panel]), windows + panel * 64, to + panel * 64
+        column = 0
+        while column < columns:
+            high = kernel.rows if columns - column >= kernel.rows else kernel.least
+            multiply_each(
+                kernel,
+                high,
+                first + column * across,
+                across,
+                address(offsets),
+                count,
+                weights,
+                into + column * stride,
+                stride,
+            )
+            column += high
