@@ -19,10 +19,9 @@ C6. ``tensors`` has the ranges that the claims rest on: of the outputs of nodes 
     be anything of its format.
 C7. ``nodes`` has every node that accumulates. ``accumulator`` says in full how its sums are made: format,
     overflow, order, topology, tile, bias, zero_point, and inner, an object of format, overflow, topology,
-    tile and inner. ``registers`` lists, outermost first, what each register meets before its overflow is
-    applied: ``final``, the sum after the last addition, and ``partial``, every sum on the way too; over all
-    output positions and, in an inner register, all tiles. In a register that WRAPs, and that is entered by
-    values right modulo its width only, ``final`` is the exact sum.
+    tile and inner. ``registers`` lists, outermost first, what each register would meet if none of them ever
+    overflowed: ``final``, the sum after the last addition, and ``partial``, every sum on the way too; over
+    all output positions and, in an inner register, all tiles. It is null where nothing is claimed.
 C8. ``proved`` is true, false, or a list of these per channel: whether the outermost register delivers the
     exact sum for every input that is assumed. The ``proved`` at the top is true where all of them are.
 
@@ -30,10 +29,11 @@ What a certificate does not prove it says: a node that may overflow has its rang
 certificate can always be made, and all that it claims is true. Whoever wants a network without overflow asks
 for ``proved`` at the top beside a checker without findings.
 
-The claims are made to be checkable by simple means. Where the checker does not follow an op, the op's
-outputs are taken as all of their format; where it follows a movement of data channel by channel no further,
-as the hull of what is moved. Ranges per element become ranges per channel. All that comes after is derived
-anew from these, so a certificate may, rarely, claim less than `prove` found.
+The claims are made to be checkable by simple means. What the checker does not follow (`FOLLOWED`, `STEPS`)
+may be all of its format; what only moves, the hull of all that goes in; ranges per element become ranges per
+channel. A tap that may lie outside the image holds an input or the zero point, wherever it is. Sums of
+tensors are claimed where the checker knows how many terms they have (`SHAPED`). All that comes after is
+derived anew from these, so a certificate may claim less than `prove` found.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from typing import Any
 
 import numpy as np
 
-from intsim.arithmetic import Accumulator, Bounds, Interval
+from intsim.arithmetic import Accumulator, Interval
 from intsim.errors import Finding, SpecError
 from intsim.formats import IntFormat, TensorSpec
 from intsim.network import Network, Node
@@ -57,21 +57,27 @@ from intsim.verify.prove import Proof
 FORMAT = "intsim-certificate"
 FORMAT_VERSION = 1
 
-FOLLOWED = (
-    *("requantize", "clamp", "lookup", "add", "sub", "mul", "maximum", "minimum", "squared_difference"),
-    *("max_pool2d", "avg_pool2d", "resize_nearest", "resize_bilinear", "reshape"),
-    *("mean", "reduce_max", "reduce_min"),
-)
+FOLLOWED = ("requantize", "clamp", "add", "sub", "mul", "maximum", "minimum", "max_pool2d")
 """Ops whose own bounds the checker comes to, beside the accumulators."""
 
-MOVED = (
-    *("concat", "transpose", "slice", "split", "tile", "gather", "pack", "unpack"),
-    *("space_to_depth", "depth_to_space"),
-)
-"""Ops of which the checker knows that nothing comes out that did not go in."""
+STEPS = ("Add", "ShiftLeft", "Multiply", "ShiftRight", "Clamp", "Scale")
+"""The steps of a requantization that the checker follows; a rounding that is not STOCHASTIC."""
 
-STORED = {"constant": "values", "embedding_lookup": "table"}
-"""Ops that give what they hold, and where."""
+MOVED = (
+    *("concat", "transpose", "slice", "split", "pad", "tile", "gather", "pack", "unpack", "reshape"),
+    *("space_to_depth", "depth_to_space", "resize_nearest", "resize_bilinear"),
+    *("avg_pool2d", "mean", "reduce_max", "reduce_min"),
+)
+"""Ops of which the checker knows that nothing comes out that lies outside of what went in."""
+
+WINDOWED = ("conv2d", "depthwise_conv2d", "transpose_conv2d", "dense")
+"""Sums whose terms the weights count."""
+
+SHAPED = (
+    *("conv2d", "depthwise_conv2d", "max_pool2d", "avg_pool2d"),
+    *("add", "sub", "mul", "maximum", "minimum", "requantize", "clamp", "lookup", "hard_swish"),
+)
+"""Ops of which the checker knows the output's shape where it knows the inputs'."""
 
 
 def certificate(proof: Proof, sha256: str, network: Network | None = None) -> dict[str, Any]:
@@ -95,8 +101,7 @@ def certificate(proof: Proof, sha256: str, network: Network | None = None) -> di
             Finding(node.name, f"op must be one of intsim's own for a certificate, not {node.op.name}")
             for node in foreign
         )
-    tensors, bounds = _claimable(proved, proof.ranges)
-    nodes = {node.name: _node(node, bounds[node.name]) for node in proved.nodes if node.name in bounds}
+    tensors, nodes = _claimable(proved, proof.ranges)
     assumed = {
         name: _range(tensors[name]) for name in (entry.name for entry in proved.inputs) if name in tensors
     }
@@ -144,49 +149,109 @@ def text_of(claims: Mapping[str, Any]) -> str:
 
 def _claimable(
     network: Network, ranges: Mapping[str, Interval]
-) -> tuple[dict[str, Interval], dict[str, Bounds]]:
-    """Ranges that the checker comes to as well, of every integer tensor, and what every sum is on them."""
+) -> tuple[dict[str, Interval], dict[str, dict[str, Any]]]:
+    """Ranges that the checker comes to as well, of every integer tensor, and what it finds of every sum."""
     tensors = {name: interval.by_channel() for name, interval in ranges.items()}
-    sums: dict[str, Bounds] = {}
+    shaped = {entry.name for entry in network.inputs}
+    claims: dict[str, dict[str, Any]] = {}
     for node in network.nodes:
         specs = [network.specs[name] for name in node.inputs]
         given = [tensors.get(name, Interval(0, 0)) for name in node.inputs]
         outputs = [network.specs[name] for name in node.outputs]
         if accumulator_of(node.op) is not None:
-            sums[node.name] = node.op.bounds(specs, given)
-            found = sums[node.name].outputs
+            counted = node.op.name in WINDOWED or (node.op.name == "sum" and node.inputs[0] in shaped)
+            claims[node.name], delivered = _sums(node, specs, given, counted)
+            found = [delivered]
         else:
-            found = tuple(_followed(node, specs, given, spec) for spec in outputs)
+            found = [_followed(node, specs, given, spec) for spec in outputs]
         for name, spec, interval in zip(node.outputs, outputs, found, strict=True):
             if isinstance(spec.format, IntFormat):
                 tensors[name] = interval
-    return tensors, sums
+        if node.op.name in SHAPED and _same_shapes(node, specs, shaped):
+            shaped.update(node.outputs)
+    return tensors, claims
+
+
+def _same_shapes(node: Node, specs: Sequence[TensorSpec], shaped: set[str]) -> bool:
+    return shaped.issuperset(node.inputs) and len({spec.shape for spec in specs}) == 1
 
 
 def _followed(
     node: Node, specs: Sequence[TensorSpec], given: Sequence[Interval], output: TensorSpec
 ) -> Interval:
-    """What the checker finds that an output can be, or more."""
+    """What the checker finds that an output can be."""
     op: Any = node.op
-    if op.name in ("mean", "reduce_max", "reduce_min") and len(specs[0].shape) - 1 in op.axes:
-        return given[0].hull()
-    if op.name == "reshape" and op.shape[-1:] != specs[0].shape[-1:]:
-        return given[0].hull()
-    if op.name in FOLLOWED and not getattr(op, "interpolation_bits", 0):
+    if op.name in FOLLOWED and (op.name != "requantize" or all(map(_steps, op.requantization.steps))):
         return op.bounds(specs, given).outputs[0]  # type: ignore[no-any-return]
+    if op.name == "avg_pool2d" and not op.count_padding:
+        return given[0]
+    if op.name == "reshape" and op.shape[-1:] == specs[0].shape[-1:]:
+        return given[0]
     if op.name in MOVED:
-        return Interval.join(interval.hull() for interval in (given[:1] if op.name == "gather" else given))
-    if op.name == "pad":
-        return Interval.join((given[0].hull(), *_constant(op)))
-    if op.name in STORED:
-        codes = getattr(op, STORED[op.name])
-        return Interval(int(codes.min()), int(codes.max()))
+        border = {"pad": "value", "avg_pool2d": "zero_point"}.get(op.name)
+        moved = [interval.hull() for interval in (given[:1] if op.name == "gather" else given)]
+        return Interval.join([*moved, *([_point(getattr(op, border))] if border else [])])
     return Interval.of_format(output.integer) if isinstance(output.format, IntFormat) else Interval(0, 0)
 
 
-def _constant(op: Any) -> list[Interval]:
-    """What a border of a constant holds."""
-    return [Interval(op.value, op.value)] if op.mode.name == "CONSTANT" else []
+def _steps(step: Any) -> bool:
+    """Whether the checker follows a step of a requantization."""
+    rounding = getattr(step, "rounding", None)
+    return type(step).__name__ in STEPS and (rounding is None or rounding.name != "STOCHASTIC")
+
+
+def _point(value: int) -> Interval:
+    return Interval(value, value)
+
+
+def _sums(
+    node: Node, specs: Sequence[TensorSpec], given: Sequence[Interval], counted: bool
+) -> tuple[dict[str, Any], Interval]:
+    """Rules C7 and C8 for one node, and what it delivers."""
+    accumulator: Any = accumulator_of(node.op)
+    said = _accumulator(accumulator, outer=True)
+    limits = Interval.of_format(accumulator.format)
+    if not counted:
+        return {"accumulator": said, "registers": None, "proved": False}, limits
+    op, specs, given = _as_the_checker(node.op, specs, given)
+    exact = np.atleast_1d(op.bounds(specs, given).registers[0].exact)
+    wide = []
+    for level in range(len(accumulator.levels())):
+        alone = op.replace(accumulator=_exact_inside(accumulator, level))
+        wide.append(alone.bounds(specs, given).registers[level])
+    registers = [{"final": _range(entry.final), "partial": _range(entry.partial)} for entry in wide]
+    final = [np.atleast_1d(np.asarray(end, dtype=object)) for end in (wide[0].final.lo, wide[0].final.hi)]
+    ends = (limits.lo, limits.hi)
+    delivered = [np.where(exact, end, limit) for end, limit in zip(final, ends, strict=True)]
+    verdict = exact.tolist() if len(set(exact.tolist())) > 1 else bool(exact[0])
+    return {"accumulator": said, "registers": registers, "proved": verdict}, Interval.of_arrays(*delivered)
+
+
+def _as_the_checker(
+    op: Any, specs: Sequence[TensorSpec], given: Sequence[Interval]
+) -> tuple[Any, Sequence[TensorSpec], Sequence[Interval]]:
+    """The op as one whose bounds are what the checker finds: one window, its taps inputs or zero points."""
+    if op.name == "sum" and len(specs[0].shape) - 1 in op.axes:
+        return op, specs, [given[0].hull()]
+    if op.name in ("sum", "dense"):
+        return op, specs, given
+    if op.name == "transpose_conv2d":
+        names = ("weight", "weight_format", "bias", "input_zero_point", "weight_zero_point", "groups")
+        fields = {name: getattr(op, name) for name in (*names, "accumulator")}
+        op, padded = OPS["conv2d"](**fields), True
+    else:
+        padded = any(map(any, op.padding))
+    if padded:
+        given = [Interval.join([given[0], _point(op.input_zero_point)])]
+    first = 2 if op.name == "depthwise_conv2d" else 1
+    window = TensorSpec((*op.weight.shape[first : first + 2], specs[0].shape[2]), specs[0].format)
+    return op.replace(padding=((0, 0), (0, 0)), stride=(1, 1), dilation=(1, 1)), [window], given
+
+
+def _exact_inside(accumulator: Any, level: int) -> Accumulator:
+    """The same registers down to one, which is entered by exact sums."""
+    inner = _exact_inside(accumulator.inner, level - 1) if level else None
+    return accumulator.replace(inner=inner)  # type: ignore[no-any-return]
 
 
 def _rested_on(network: Network, tensors: Mapping[str, Interval]) -> set[str]:
@@ -204,19 +269,6 @@ def _rested_on(network: Network, tensors: Mapping[str, Interval]) -> set[str]:
                 ):
                     wanted.add(name)
     return wanted
-
-
-def _node(node: Node, bounds: Bounds) -> dict[str, Any]:
-    """Rules C7 and C8."""
-    accumulator: Any = accumulator_of(node.op)
-    exact = np.atleast_1d(bounds.registers[0].exact).tolist()
-    return {
-        "accumulator": _accumulator(accumulator, outer=True),
-        "registers": [
-            {"final": _range(entry.final), "partial": _range(entry.partial)} for entry in bounds.registers
-        ],
-        "proved": exact[0] if len(set(exact)) == 1 else exact,
-    }
 
 
 def _accumulator(accumulator: Accumulator, outer: bool = False) -> dict[str, Any]:
