@@ -37,7 +37,8 @@ CHUNK = 128
 
 _HEIGHT = 40  # of a tree: more terms than 2**40 have no place in memory
 
-NONE, ONE = np.int64(0), np.int64(1)
+NONE: Any = np.int64(0)
+ONE: Any = np.int64(1)
 """Counts as arguments: a plain 0 would have each function compiled for it alone."""
 
 
