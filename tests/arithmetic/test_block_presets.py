@@ -228,6 +228,31 @@ def test_the_truncating_hybrid(name, point, bias, width, spread):
     assert plain(block_dot(left, right, truncating_hybrid(name, width))) == expected
 
 
+@pytest.mark.parametrize("width", [16, 23])
+def test_the_truncating_hybrid_at_its_ends(width):
+    """A register of one bit at every distance from the sum, above and below, of either sign."""
+    one, top = 0x38, 0x7E
+    cases = list(
+        itertools.product(
+            (one, one | 0x80), (one, one | 0x80, top, top | 0x80), range(-2 * width - 12, width + 14)
+        )
+    )
+    elements, scales = np.zeros((len(cases), 8), int), np.zeros((len(cases), 2), int)
+    groups = []
+    for row, (first, second, distance) in enumerate(cases):
+        elements[row, [0, 4]] = first, second
+        scales[row] = 127 + distance, 127
+        values = [oracle.element(code, "e4m3") * 64 for code in (first, second)]
+        places = [oracle.element_exponent(code, "e4m3") for code in (first, second)]
+        integers = [int(v / oracle.power(e)) for v, e in zip(values, places, strict=True)]
+        terms = [[(i, e + 14), *[(0, 2)] * 3] for i, e in zip(integers, places, strict=True)]
+        groups.append([(distance, terms[0]), (0, terms[1])])
+    left, _ = mx("e4m3", elements, scales, 4)
+    right, _ = mx("e4m3", np.full(elements.shape, one), np.full(scales.shape, 127), 4)
+    expected = [oracle.hybrid(row, 0, 118, width) for row in groups]
+    assert plain(block_dot(left, right, truncating_hybrid("e4m3", width))) == expected
+
+
 def test_the_hybrid_cuts_toward_minus_infinity():
     """1 - 2**-30: the small product becomes -1 in the last place, and not 0."""
     codes = np.zeros((1, 32), int)
