@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from intsim.formats import IntFormat
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, STEP, Isa, chosen
 from intsim.kernels.packing import Operands, operands
-from intsim.kernels.scratch import aligned, scratch
+from intsim.kernels.scratch import Wanted, aligned, scratch
 from intsim.record import Array
 
-_SUMS = 1 << 15  # int32 sums of a block, unless one line takes more
+_SUMS = 1 << 14  # int32 sums of a block, unless one line takes more
 _THREAD = 1 << 18  # products below which a thread costs more than it gives
+_SAMPLES: dict[int, Array] = {1: np.zeros(1, np.uint8), 2: np.zeros(1, np.int16)}  # by bytes of an operand
 _SLACK = 32  # places beyond the last window: a panel read there, a block written there
 
 
@@ -26,7 +27,9 @@ class Depthwise:
 
     storage : dtype that the input is given its codes in
     weights, offsets, layout : see `kernels.depthwise`
-    scratch : shapes of `sums`, `steps`, `spare` and `sources` there
+    fold : how many columns of the output are one column of more channels there (see `_fold`)
+    scratch : `sums`, `steps`, `spare` and `sources` there
+    repeated : the last epilogue of a run, and the same for all columns of a fold
     """
 
     isa: Isa
@@ -37,7 +40,9 @@ class Depthwise:
     offsets: Array
     layout: Array
     geometry: Array
-    scratch: tuple[tuple[int, ...], ...]
+    fold: int
+    scratch: tuple[Wanted, ...]
+    repeated: list[tuple[Epilogue, Epilogue]] = field(default_factory=list, init=False)
 
     @property
     def word(self) -> str:
@@ -53,25 +58,33 @@ class Depthwise:
             return
         codes = np.ascontiguousarray(x, self.storage).view(self.operands.code)
         to = out.view(np.dtype(f"i{out.dtype.itemsize}"))
-        fixed = (
-            self.operands.kernel,
-            codes,
-            self.weights,
-            self.offsets,
-            self.geometry,
-            self.layout,
-            epilogue,
-        )
-        sample = np.zeros(1, self.operands.operand)
-        kinds: tuple[Any, ...] = (np.int32, np.int32, self.operands.code, np.int64)
+        if self.fold > 1:
+            to, epilogue = to.reshape(out.shape[0] // self.fold, -1), self._repeated(epilogue)
+        kernel, sample = self.operands.kernel, _SAMPLES[self.operands.operand.itemsize]
+        fixed = (kernel, codes, self.weights, self.offsets, self.geometry, self.layout, epilogue)
 
         def part(begin: int, end: int) -> None:
-            sums, steps, spare, sources = scratch(*zip(self.scratch, kinds, strict=True))
+            sums, steps, spare, sources = scratch(*self.scratch)
             depthwise_lines(*fixed, begin, end, sums, sample, steps, spare, sources, to)
 
         lines = x.shape[0] * int(self.geometry[3])
-        products = out.size // lines * self.offsets.size * (STEP // self.operands.operand.itemsize)
+        products = out.size // lines * self.offsets.size * (STEP // sample.itemsize)
         run_parts(part, lines, threads, max(1, _THREAD // products))
+
+    def _repeated(self, epilogue: Epilogue) -> Epilogue:
+        """The parameters of the channels once for every column of a fold."""
+        for given, made in self.repeated:
+            if given is epilogue:
+                return made
+        arrays: dict[str, Any] = {
+            name: np.tile(getattr(epilogue, name)[..., : epilogue.channels], self.fold)
+            for name in ("start", "singles", "doubles", "integers")
+        }
+        channels = epilogue.channels * self.fold
+        kinds = np.full(channels // PANEL, epilogue.kinds[0], np.int64)
+        made = epilogue._replace(channels=channels, kinds=kinds, **arrays)
+        self.repeated[:] = [(epilogue, made)]
+        return made
 
 
 def depthwise_of(products: Products) -> Depthwise | None:
@@ -89,10 +102,11 @@ def depthwise_of(products: Products) -> Depthwise | None:
     _, width, _, _, columns, kh, kw, down, across, gap, gap_across, _, left, _ = products.geometry.tolist()
     item, channels = found.operand.itemsize, products.channels
     taps = STEP // item
-    groups, padded = -(-kh // taps), -(-channels // PANEL) * PANEL
+    fold = _fold(channels, columns, across)
+    groups, padded = -(-kh // taps), -(-channels * fold // PANEL) * PANEL
     share = (groups * taps - kh) // down + 1 if gap == 1 else 1
     wide = max(left + width, (columns - 1) * across + (kw - 1) * gap_across + 1)
-    places, block = wide * channels + _SLACK, max(1, _SUMS // (columns * padded))
+    places, block = wide * channels + _SLACK, max(1, _SUMS * fold // (columns * padded))
     offsets = [4 * (i * places + j * gap_across * channels) for i in range(groups) for j in range(kw)]
     outside = np.full(taps, zero + found.moved, np.int64).astype(found.operand)
     layout = [
@@ -106,20 +120,34 @@ def depthwise_of(products: Products) -> Depthwise | None:
         block,
         channels // products.groups,
         channels,
-        4 * across * channels,
+        4 * across * channels * fold,
     ]
-    sums = centred.sum(axis=1).astype(object)
+    geometry = products.geometry.copy()
+    geometry[4] = columns // fold
+    weights, sums = centred.reshape(channels, kh, kw), centred.sum(axis=1).astype(object)
     return Depthwise(
         isa,
         storage,
         found,
         products.bias - (zero + found.moved) * sums,
-        _pack(centred.reshape(channels, kh, kw), groups * taps, taps, share, down),
+        _pack(np.tile(weights, (fold, 1, 1)), groups * taps, taps, share, down),
         np.array(offsets, np.int64),
         np.array(layout, np.int64),
-        products.geometry,
-        ((block * columns, padded), (groups, places), (1 + taps, width * channels + PANEL), (taps,)),
+        geometry,
+        fold,
+        (
+            ((block * columns // fold, padded), np.int32),
+            ((groups, places), np.int32),
+            ((1 + taps, width * channels + PANEL), found.code),
+            ((taps,), np.int64),
+        ),
     )
+
+
+def _fold(channels: int, columns: int, across: int) -> int:
+    """How many columns fill a panel, where they follow one another as their windows do; else 1."""
+    fold = PANEL // channels
+    return fold if across == 1 and fold * channels == PANEL and columns % fold == 0 else 1
 
 
 def _storage(products: Products) -> np.dtype[Any]:

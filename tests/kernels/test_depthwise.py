@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intsim.engine.depthwise import depthwise_of
+from intsim.engine import depthwise
 from intsim.engine.products import products_of
 from intsim.formats import IntFormat, TensorSpec
-from intsim.kernels.epilogue import plain, started
+from intsim.kernels.epilogue import DOUBLE, FIXED, SIGNED, SINGLE, STORE, plain, started
 from intsim.kernels.isa import table
 from intsim.kernels.isa.table import ISAS, VARIABLE
 from intsim.ops import DepthwiseConv2d
@@ -44,7 +44,7 @@ def sums_of(isa, x, op, format, threads=1):
     products = products_of(op, spec, output)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, isa.name)
-        made = depthwise_of(products)
+        made = depthwise.depthwise_of(products)
     shape = output.shape
     out = np.full((x.shape[0] * shape[0] * shape[1], shape[2]), 99, np.int32)
     made.run(x, started(plain(shape[2]), made.start), out, threads)
@@ -87,6 +87,46 @@ def test_every_number_of_columns_and_lines(isa, format):
         for channels in (2, 16, 24):
             op = convolution(channels, (3, 3), 3, padding=((1, 2), (3, 1)), input_zero_point=format.max)
             sums_of(isa, filled((3, *size, channels), format, 4), op, format, threads=2)
+
+
+@pytest.mark.parametrize("isa", HERE, ids=name_of)
+def test_few_channels(isa):
+    """Columns that follow one another fill a panel, where there are whole panels of them."""
+    for channels in (2, 4, 8, 16):
+        for columns in (7, 8, 12, 16):
+            op = convolution(channels, (3, 3), columns, padding=((1, 1), (1, 1)), input_zero_point=-7)
+            sums_of(isa, filled((2, 3, columns, channels), FORMATS[0], 1), op, FORMATS[0], threads=2)
+
+
+@pytest.mark.parametrize("isa", HERE, ids=name_of)
+def test_every_parameter_is_repeated(isa, monkeypatch):
+    """Of the columns that fill a panel, each is finished as it is by itself."""
+    monkeypatch.setenv(VARIABLE, isa.name)
+    op, spec = convolution(8, (3, 3), 9, padding=((1, 1), (1, 1))), TensorSpec((4, 6, 8), FORMATS[0])
+    products, x = products_of(op, spec, *op.infer(spec)), filled((2, 4, 6, 8), FORMATS[0], 5)
+    rng, narrow = np.random.default_rng(6), plain(8, IntFormat(14))
+    for kind in (STORE, SINGLE, SIGNED, DOUBLE, FIXED):
+        epilogue = narrow._replace(
+            kinds=np.full(1, kind, np.int64),
+            start=rng.integers(-9, 9, 16).astype(np.int32),
+            singles=rng.random((3, 16)).astype(np.float32),
+            doubles=rng.random((3, 16)),
+            integers=np.abs(rng.integers(0, 9, (4, 16))).astype(np.int32),
+            bits=3,
+            low=-20000,
+            high=20000,
+        )
+        found = []
+        for fold in (2, 1):
+            with monkeypatch.context() as patch:
+                if fold == 1:
+                    patch.setattr(depthwise, "_fold", lambda *given: 1)
+                made = depthwise.depthwise_of(products)
+            assert made.fold == fold
+            found.append(np.zeros((48, 8), np.int16))
+            made.run(x, epilogue, found[-1], 1)
+        assert np.array_equal(*found)
+        assert len(np.unique(found[0])) > 20
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=str)

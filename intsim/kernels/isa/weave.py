@@ -19,6 +19,9 @@ from intsim.kernels.isa.table import PANEL, STEP
 FEW = (3, 6)
 """Windows of so many steps have their weights in registers: 3 lines by 3 columns, of bytes and of words."""
 
+_ROUND = 4
+"""Blocks of 16 places that a round of the loop weaves: the loop itself costs as much as one of them."""
+
 
 def _shuffled(builder: Any, first: Any, second: Any, places: Sequence[int]) -> Any:
     return builder.shuffle_vector(first, second, ir.Constant(vector(I32, len(places)), list(places)))
@@ -66,7 +69,8 @@ def weave_lines(module: ir.Module, at_once: bool, code: ir.Type, operand: ir.Typ
     lines = [load(builder, builder.add(sources, I64(8 * tap)), I64) for tap in range(taps)]
     flip = builder.trunc(flip, code)
     backs = splat(builder, builder.trunc(back, operand), PANEL)
-    with counted(builder, blocks) as index:
+
+    def block(index: Any) -> None:
         place = builder.mul(index, I64(PANEL * code.width // 8))
         seen = [load(builder, builder.add(line, place), vector(code, PANEL)) for line in lines]
         if operand.width == 16:
@@ -82,6 +86,14 @@ def weave_lines(module: ir.Module, at_once: bool, code: ir.Type, operand: ir.Typ
         into = builder.add(to, builder.mul(index, I64(PANEL * STEP)))
         for part, values in enumerate(woven):
             store(builder, values, builder.add(into, I64(part * PANEL * STEP // len(woven))))
+
+    rounds = builder.udiv(blocks, I64(_ROUND))
+    rest = builder.mul(rounds, I64(_ROUND))
+    with counted(builder, rounds) as index:
+        for i in range(_ROUND):
+            block(builder.add(builder.mul(index, I64(_ROUND)), I64(i)))
+    with counted(builder, builder.sub(blocks, rest)) as index:
+        block(builder.add(rest, index))
     builder.ret_void()
     return made
 
