@@ -122,7 +122,9 @@ def depthwise_lines(
     spare, sources : scratch: lines of codes (1 + taps, codes), int64 (taps)
     out : (N * OH * OW, channels)
     """
-    columns, block, stride = geometry[OW], layout[BLOCK], sums.shape[1] * 4
+    columns, block, stride, across = geometry[OW], layout[BLOCK], sums.shape[1] * 4, layout[ACROSS]
+    count, panels = offsets.size, w.shape[1]
+    windows, places = address(steps), address(offsets)
     spare[0] = x.dtype.type(layout[OUTSIDE])
     steps[:] = layout[FILL]
     served, waiting = 0, 0
@@ -132,7 +134,11 @@ def depthwise_lines(
             fill_steps(kernel, x, image, row, geometry, layout, sample, spare, sources, steps)
             served = 0
         to = address(sums) + waiting * columns * stride
-        multiply_line(kernel, address(steps), layout[ACROSS], offsets, w[served], to, stride, columns)
+        weights = address(w) + served * panels * w.shape[2]
+        if count in (FEW[0], FEW[1]):
+            multiply_few(kernel, count, windows, across, places, weights, panels, to, stride, columns)
+        else:
+            multiply_many(kernel, count, windows, across, places, weights, panels, to, stride, columns)
         served, waiting = served + 1, waiting + 1
         if waiting == block or line + 1 == end:
             finish(sums, waiting * columns, epilogue, out, (line + 1 - waiting) * columns, 0)
@@ -140,30 +146,32 @@ def depthwise_lines(
 
 
 @compiled
-def multiply_line(
-    kernel: Any, windows: int, across: int, offsets: Any, w: Any, to: int, stride: int, columns: int
+def multiply_many(
+    kernel: Any,
+    count: int,
+    windows: int,
+    across: int,
+    places: int,
+    weights: int,
+    panels: int,
+    to: int,
+    stride: int,
+    columns: int,
 ) -> None:
-    """The sums of one output line; w int8 (panels, bytes), all else as `isa.weave.multiply_few` has it."""
-    count, panels = offsets.size, w.shape[0]
-    if count in (FEW[0], FEW[1]):
-        multiply_few(
-            kernel, count, windows, across, address(offsets), address(w), panels, to, stride, columns
-        )
-        return
+    """As `isa.weave.multiply_few`, for windows of any number of steps."""
     for panel in range(panels):
-        weights, first, into = address(w[panel]), windows + panel * 64, to + panel * 64
         column = 0
         while column < columns:
             high = kernel.rows if columns - column >= kernel.rows else kernel.least
             multiply_each(
                 kernel,
                 high,
-                first + column * across,
+                windows + panel * 64 + column * across,
                 across,
-                address(offsets),
+                places,
                 count,
-                weights,
-                into + column * stride,
+                weights + panel * count * 64,
+                to + panel * 64 + column * stride,
                 stride,
             )
             column += high
