@@ -1,9 +1,13 @@
 """Depthwise convolutions on every instruction set: sums modulo 2**32 against those of Python's integers."""
 
+import re
+
+import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from llvmlite import ir
 
 from intsim.engine import depthwise
 from intsim.engine.products import products_of
@@ -11,6 +15,7 @@ from intsim.formats import IntFormat, TensorSpec
 from intsim.kernels.epilogue import DOUBLE, FIXED, SIGNED, SINGLE, STORE, plain, started
 from intsim.kernels.isa import table
 from intsim.kernels.isa.table import ISAS, VARIABLE
+from intsim.kernels.isa.weave import few_steps, weave_lines
 from intsim.ops import DepthwiseConv2d
 
 HERE = [isa for isa in ISAS if table.runs(isa)]
@@ -192,3 +197,38 @@ def test_drawn_convolutions(isa, data):
     )
     x = filled((draw(st.integers(1, 3)), *size, channels), format, seed + 1)
     sums_of(isa, x, op, format, threads=draw(st.integers(1, 3)))
+
+
+TRIPLES = {"x86": "x86_64-linux-gnu", "arm": "aarch64-linux-gnu", None: "aarch64-linux-gnu"}
+VECTOR = {"x86": r"[xyz]mm", "arm": r"v\d+\.", None: r"v\d+\."}
+
+
+def compiled_for(isa, make):
+    module = ir.Module("weave")
+    module.triple = TRIPLES[isa.machine]
+    make(module).linkage = ""
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    features = ",".join(f"+{name}" for name in isa.features)
+    machine = llvm.Target.from_triple(module.triple).create_target_machine(opt=3, features=features)
+    parsed = llvm.parse_assembly(str(module))
+    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    builder.getModulePassManager().run(parsed, builder)
+    return machine.emit_assembly(parsed).splitlines()
+
+
+@pytest.mark.parametrize("isa", [isa for isa in ISAS if isa.name != "amx"], ids=name_of)
+def test_what_other_processors_are_given(isa):
+    """Vectors and no function of a library, also where this processor lacks them."""
+    byte, word = ir.IntType(8), ir.IntType(16)
+    for kernel in filter(None, (isa.bytes, isa.words)):
+        name, operand = type(kernel).__name__, byte if kernel is isa.bytes else word
+        for make in (
+            lambda module, name=name, operand=operand: weave_lines(
+                module, name == "VnniBytes512", byte, operand
+            ),
+            lambda module, name=name, steps=3 * operand.width // 8: few_steps(module, name, steps),
+        ):
+            lines = compiled_for(isa, make)
+            assert [line for line in lines if re.search(VECTOR[isa.machine], line)]
+            assert not [line for line in lines if line.split()[:1] in (["call"], ["callq"], ["bl"])]
