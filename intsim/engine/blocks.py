@@ -1,4 +1,4 @@
-"""Sums of products on the vector kernels: which layout, and the call (rules B1 to B7 of the kernels)."""
+"""Sums of products on the vector kernels: which layout, and the call (rules B1 to B7 and B12 to B14)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import numpy as np
 from intsim.engine.products import Products
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, Isa, Kernel, chosen
-from intsim.kernels.packing import Operands, chunk, operands, pack, pieces, steps_of
+from intsim.kernels.packing import Operands, chunk, grain, operands, pack, pieces, steps_of
 from intsim.kernels.scratch import LINE, scratch
 from intsim.kernels.threads import run_parts
 from intsim.record import Array
 
-_SUMS = 1 << 17  # int32 sums of a block: 512 KiB
+_SUMS = 1 << 17  # int32 sums of a block of whole rows: 512 KiB
 _ROWS = 512  # the most rows of a block
+_INPUT = 1 << 19  # bytes of input that a block reads
 _BAND = 1 << 18  # bytes of a band, unless one line takes more
 _WIDE, _HERE = 4, 9  # places of `kernels.convolve.WIDE` and HERE, said again so that a plan needs no numba
 _THREAD = 1 << 21  # products below which a thread costs more than it gives
@@ -41,7 +42,7 @@ class Blocks:
     weights, offsets, layout, band : see `kernels.gemm` and `kernels.convolve`
     geometry : places of `kernels.sums`
     matrix : whether every window is one place, each met once
-    rows, columns : of the block of sums
+    rows, columns : of the scratch for sums
     held : elements of a band
     """
 
@@ -156,9 +157,11 @@ def laid_out(products: Products, centred: Array, found: Operands) -> Blocks:
         int(products.geometry[2]) // products.groups * item,
         int(found.signed),
         item,
+        int(shape.apart),
+        int(kernel.least > 1),
     ]
     band = [shape.before, zero + found.moved, found.flip, found.back]
-    band += [shape.wide, shape.pitch, shape.deep, shape.lines, shape.block, 0]
+    band += [shape.wide, shape.pitch, shape.deep, shape.lines, shape.block, 0, shape.most]
     return Blocks(
         chosen(),
         found,
@@ -200,6 +203,8 @@ class _Shape:
     rows: int
     columns: int
     held: int
+    most: int
+    apart: bool
 
     def starts(self, taps: list[tuple[int, int]], geometry: Array) -> Array:
         """Where each tap is in a band, in elements."""
@@ -217,8 +222,13 @@ def _shape(products: Products, kernel: Kernel, item: int) -> _Shape:
     wide = -(-reach // across)
     pitch = wide * across * channels
     deeper = (kh - 1) * gap // down
-    width = -(-products.channels // PANEL) * PANEL + PANEL
-    rows = max(1, min(_ROWS, _SUMS // width) // kernel.rows) * kernel.rows
+    apart = products.groups > 1 and products.channels // products.groups % PANEL != 0
+    width = kernel.panels * PANEL
+    rows = min(_ROWS, _INPUT // (across * channels * item))
+    if apart:
+        width = -(-products.channels // PANEL) * PANEL + PANEL
+        rows = min(_ROWS, _SUMS // width)
+    rows = max(1, rows // kernel.rows) * kernel.rows
     most = max(1, _BAND // (pitch * item * down) - deeper)
     lines = most if products.matrix else min(height, most)
     # whole lines with what is between them, or each line alone with what fills its last block of registers
@@ -226,4 +236,6 @@ def _shape(products: Products, kernel: Kernel, item: int) -> _Shape:
     block = min(lines, rows // wide) if wide <= max(alone, columns + columns // 8) else 0
     deep = lines + deeper
     slack = kernel.rows * across * channels + pitch + kernel.depth // item
-    return _Shape(before, wide, pitch, deep, lines, block, rows, width, down * deep * pitch + slack)
+    held = down * deep * pitch + slack
+    room = rows if apart else max(rows, 2 * grain(kernel))
+    return _Shape(before, wide, pitch, deep, lines, block, room, width, held, rows, apart)

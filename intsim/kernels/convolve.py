@@ -1,4 +1,4 @@
-"""Convolutions and matrix products, block by block: sums that never become a tensor, then `finish`.
+"""Convolutions and matrix products, block by block: sums that never become a tensor.
 
 Rules
 -----
@@ -16,16 +16,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from intsim.kernels.finish import finish
-from intsim.kernels.gemm import ITEM, multiply
+from intsim.kernels.gemm import ITEM
 from intsim.kernels.isa.micro import address, begin_tiles, end_tiles
 from intsim.kernels.jit import compiled
+from intsim.kernels.strips import multiply_through
 from intsim.kernels.sums import DH, KH, OH, OW, SH, SW, TOP, C, H, W
 
-BEFORE, FILL, FLIP, BACK, WIDE, PITCH, DEEP, LINES, BLOCK, HERE = range(10)
+BEFORE, FILL, FLIP, BACK, WIDE, PITCH, DEEP, LINES, BLOCK, HERE, MOST = range(11)
 """Places of `band`, int64: columns before the image, what is outside it (as an operand), what makes an
 operand of a code (see `kernels.packing.Operands`), output columns of a line, elements of a line of the
-band, lines of one phase, output lines of a band, output lines of a block (0: rule B6), 1 for rule B7."""
+band, lines of one phase, output lines of a band, output lines of a block (0: rule B6), 1 for rule B7, the
+most rows of a block."""
 
 
 @compiled
@@ -93,13 +94,13 @@ def window_lines(
     geometry : places of `kernels.sums`
     band : places above
     epilogue : `kernels.epilogue.Epilogue`
-    sums, held : scratch: int32 sums of a block (rows a multiple of kernel.rows), operands of a band
+    sums, held : scratch: int32 sums of a strip, or of a block where layout[APART] says so; operands of a band
     out : (N * OH * OW, channels)
     """
     begin_tiles(kernel)
     columns, wide, here = geometry[OW], band[WIDE], band[HERE]
     step = geometry[SW] * geometry[C] * layout[ITEM]
-    most = sums.shape[0]
+    most = band[MOST]
     line = begin
     while line < end:
         image, row = line // geometry[OH], line % geometry[OH]
@@ -127,12 +128,13 @@ def window_lines(
                 width = min(most, columns - column) if pieces > 1 else columns
                 positions = (count - 1) * wide + width
                 windows = source + (first * wide + column) * step
-                multiply(kernel, windows, step, positions, w, offsets, layout, sums)
                 top = (line + first) * columns + column
-                runs = count
+                apart = wide
                 if wide == width:
-                    runs, width = 1, positions
-                for i in range(runs):
-                    finish(sums[i * wide :], width, epilogue, out, top + i * columns, 0)
+                    width, apart = positions, positions
+                place = (apart, width, columns)
+                multiply_through(
+                    kernel, windows, step, positions, w, offsets, layout, sums, epilogue, out, top, place
+                )
         line += lines
     end_tiles(kernel)

@@ -7,7 +7,8 @@ else, and none is reordered.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -28,6 +29,7 @@ from intsim.kernels.epilogue import (
     OFFSET,
     SIGNED,
     SINGLE,
+    STORE,
 )
 from intsim.kernels.jit import compiled
 
@@ -52,35 +54,25 @@ def finish(sums: Any, rows: int, epilogue: Any, out: Any, top: int, first: int) 
     top : the first row of `out`
     first : the column of `out` that takes channel 0
     """
-    channels = epilogue.channels
     if epilogue.width < 32:
-        wrap(sums, rows, epilogue)
-    for c in range(0, channels, LANES):
-        kind, place, count = epilogue.kinds[c // LANES], first + c, channels - c
-        if kind == SINGLE:
-            single_rows(sums, rows, c, epilogue, out, top, place, count)
-        elif kind == SIGNED:
-            signed_rows(sums, rows, c, epilogue, out, top, place, count)
-        elif kind == DOUBLE:
-            double_rows(sums, rows, c, epilogue, out, top, place, count)
-        elif kind == FIXED:
-            fixed_rows(sums, rows, c, epilogue, out, top, place, count)
-        else:
-            store_rows(sums, rows, c, epilogue, out, top, place, count)
+        wrap(sums, 0, rows, 0, epilogue, 0, epilogue.channels)
+    for c in range(0, epilogue.channels, LANES):
+        finish_channels(sums, 0, rows, c, epilogue, c, out, top, first + c)
     if epilogue.table.size:
-        look_up(epilogue, out[top : top + rows, first : first + channels])
+        look_up(epilogue, out[top : top + rows, first : first + epilogue.channels])
 
 
 @compiled
-def wrap(sums: Any, rows: int, epilogue: Any) -> None:
+def wrap(sums: Any, begin: int, rows: int, column: int, epilogue: Any, c: int, count: int) -> None:
     """The low bits of sum + start, less start: it is added again later."""
     lane = sums.dtype.type
     mask = (1 << epilogue.width) - 1
     sign = (1 << (epilogue.width - 1)) if epilogue.signed else 0
-    for i in range(rows):
-        for c in range(epilogue.channels):
-            value = lane(sums[i, c] + epilogue.start[c])
-            sums[i, c] = lane(lane((value & lane(mask)) ^ lane(sign)) - lane(sign)) - epilogue.start[c]
+    for i in range(begin, begin + rows):
+        for j in range(count):
+            start = epilogue.start[c + j]
+            value = lane(sums[i, column + j] + start)
+            sums[i, column + j] = lane(lane((value & lane(mask)) ^ lane(sign)) - lane(sign)) - start
 
 
 @compiled
@@ -97,8 +89,19 @@ class _Lanes:
 
     def __init__(self, context: Any, builder: Any, signature: Any, values: Any) -> None:
         self.context, self.builder = context, builder
-        self.sums, self.rows, self.column, self.epilogue, self.out, self.top, self.place, self.count = values
-        self.sums_type, self.epilogue_type, self.out_type = (signature.args[i] for i in (0, 3, 4))
+        self.sums, self.begin, self.rows, self.column, self.epilogue = values[:5]
+        self.channel, self.out, self.top, self.place = values[5:]
+        self.sums_type, self.epilogue_type, self.out_type = (signature.args[i] for i in (0, 4, 6))
+
+    def kind(self) -> Any:
+        """The block's kind (rule G7)."""
+        place = self.epilogue_type.fields.index("kinds")
+        kinds = self.epilogue_type.types[place]
+        array = self.context.make_array(kinds)(
+            self.context, self.builder, self.builder.extract_value(self.epilogue, place)
+        )
+        block = self.builder.udiv(self.channel, _I64(LANES))
+        return self.builder.load(self.builder.gep(array.data, [block], source_etype=_I64), typ=_I64)
 
     def scalar(self, name: str) -> Any:
         """A field of the epilogue, as int64."""
@@ -142,27 +145,49 @@ class _Lanes:
         """Sixteen channels of one row of an array of the epilogue."""
         place = self.epilogue_type.fields.index(name)
         array = self.builder.extract_value(self.epilogue, place)
-        return self.load(self.epilogue_type.types[place], array, _I64(row), self.column)
+        return self.load(self.epilogue_type.types[place], array, _I64(row), self.channel)
 
     def finish(self, form: Form) -> None:
         """Every row, with all channels stored or, in the last block, fewer."""
         start, codes = self.parameter("start"), form(self)
         places = ir.Constant(ir.VectorType(_I32, LANES), list(range(LANES)))
-        count = self.splat(self.builder.trunc(self.count, _I32), _I32)
+        left = self.builder.sub(self.scalar("channels"), self.channel)
+        count = self.splat(self.builder.trunc(left, _I32), _I32)
         mask = self.builder.icmp_signed("<", places, count)
-        whole = self.builder.icmp_signed(">=", self.count, _I64(LANES))
+        whole = self.builder.icmp_signed(">=", left, _I64(LANES))
         with self.builder.if_else(whole) as branches:
             for branch, chosen in zip(branches, (None, mask), strict=True):
-                with branch, cgutils.for_range(self.builder, self.rows) as loop:
-                    sums = self.load(self.sums_type, self.sums, loop.index, self.column)
-                    self.store(codes(self.builder.add(sums, start)), loop.index, chosen)
+                with branch, self.each_row() as (sums, to):
+                    self.store(codes(self.builder.add(sums, start)), to, chosen)
 
-    def store(self, codes: Any, row: Any, mask: Any) -> None:
-        """The low bits of integers, where the mask says."""
+    @contextmanager
+    def each_row(self) -> Iterator[tuple[Any, Any]]:
+        """A loop over the rows: sixteen sums, and the address of their codes."""
+        builder = self.builder
+        ends = (
+            (self.sums_type, self.sums, self.begin, self.column),
+            (self.out_type, self.out, self.top, self.place),
+        )
+        places = [cgutils.alloca_once(builder, _I64) for _ in ends]
+        strides = []
+        for (kind, value, row, column), place in zip(ends, places, strict=True):
+            builder.store(builder.ptrtoint(self.pointer(kind, value, row, column), _I64), place)
+            array = self.context.make_array(kind)(self.context, builder, value)
+            strides.append(cgutils.unpack_tuple(builder, array.strides, kind.ndim)[0])
+        with cgutils.for_range(builder, self.rows):
+            here, to = (builder.load(place) for place in places)
+            vector = ir.VectorType(_I32, LANES)
+            sums = builder.load(builder.inttoptr(here, vector.as_pointer()), align=4, typ=vector)
+            yield sums, to
+            for place, at, stride in zip(places, (here, to), strides, strict=True):
+                builder.store(builder.add(at, stride), place)
+
+    def store(self, codes: Any, to: Any, mask: Any) -> None:
+        """The low bits of integers at an address, where the mask says."""
         builder, bits = self.builder, self.out_type.dtype.bitwidth
         vector = ir.VectorType(ir.IntType(bits), LANES)
         narrow = codes if codes.type == vector else builder.trunc(codes, vector)
-        address = self.pointer(self.out_type, self.out, builder.add(self.top, row), self.place)
+        address = builder.inttoptr(to, vector.as_pointer())
         if mask is None:
             builder.store(narrow, address, align=bits // 8)
             return
@@ -200,31 +225,6 @@ Codes = Callable[[Any], Any]
 
 Form = Callable[[_Lanes], Codes]
 """Loads a block's parameters, and says how the codes follow from values."""
-
-
-def _intrinsic(form: Form) -> Any:
-    """A function that finishes `count` channels, sixteen at most, of all rows."""
-
-    @intrinsic
-    def rows_of_block(
-        typing: Any,
-        sums: Any,
-        rows: Any,
-        column: Any,
-        epilogue: Any,
-        out: Any,
-        top: Any,
-        place: Any,
-        count: Any,
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-            _Lanes(context, builder, signature, values).finish(form)
-            return context.get_dummy_value()
-
-        wide = types.int64
-        return types.void(sums, wide, wide, epilogue, out, wide, wide, wide), generate
-
-    return rows_of_block
 
 
 def _store(lanes: _Lanes) -> Codes:
@@ -290,8 +290,48 @@ def _fixed(lanes: _Lanes) -> Codes:
     return codes
 
 
-store_rows = _intrinsic(_store)
-single_rows = _intrinsic(_single(with_sign=False))
-signed_rows = _intrinsic(_single(with_sign=True))
-double_rows = _intrinsic(_double)
-fixed_rows = _intrinsic(_fixed)
+_FORMS: dict[int, Form] = {
+    STORE: _store,
+    SINGLE: _single(with_sign=False),
+    SIGNED: _single(with_sign=True),
+    DOUBLE: _double,
+    FIXED: _fixed,
+}
+
+
+def _finish_channels(
+    typing: Any,
+    sums: Any,
+    begin: Any,
+    rows: Any,
+    column: Any,
+    epilogue: Any,
+    channel: Any,
+    out: Any,
+    top: Any,
+    place: Any,
+) -> Any:
+    """Sixteen channels, or the last ones, of some rows; but neither `wrap` nor `look_up`.
+
+    Parameters
+    ----------
+    sums, begin, rows : from which row of the sums on, and how many rows
+    column : of the sums, where the first of the channels is
+    epilogue, channel : the first of the channels, a multiple of 16
+    out, top, place : the first row of `out`, and its column for the first of the channels
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        lanes = _Lanes(context, builder, signature, values)
+        kind = lanes.kind()
+        for number, form in _FORMS.items():
+            with builder.if_then(builder.icmp_signed("==", kind, _I64(number))):
+                lanes.finish(form)
+        return context.get_dummy_value()
+
+    wide = types.int64
+    return types.void(sums, wide, wide, wide, epilogue, wide, out, wide, wide), generate
+
+
+finish_channels: Any = intrinsic(_finish_channels)
+"""An intrinsic: a function counts who holds each of its arrays, which costs more than this."""

@@ -20,10 +20,11 @@ from typing import Any
 from intsim.kernels.isa.micro import address, multiply_block
 from intsim.kernels.jit import compiled
 
-STEPS, SEGMENTS, CHUNK, PANELS, PER_GROUP, GROUP_BYTES, SIGNED, ITEM = range(8)
+STEPS, SEGMENTS, CHUNK, PANELS, PER_GROUP, GROUP_BYTES, SIGNED, ITEM, APART, ACROSS = range(10)
 """Places of `layout`, int64: steps of a segment, segments, segments at a time, panels of a group, output
 channels of a group, bytes from group to group of an input row, whether the input is signed, bytes of
-a code of the input."""
+a code of the input, 1 where sums must be whole rows before they are finished (rule B12 of
+`kernels.strips`), 1 where strips of panels may follow each other before grains of rows do (rule B13)."""
 
 
 @compiled
@@ -61,6 +62,7 @@ def multiply(
                 row = 0
                 while row < rows:
                     high = kernel.rows if rows - row > kernel.rows - kernel.least else kernel.least
+                    into = to + row * sums_stride + panel * 64
                     multiply_block(
                         kernel,
                         high,
@@ -73,9 +75,10 @@ def multiply(
                         layout[STEPS],
                         weights + panel * panel_bytes + first * segment_bytes,
                         panel_bytes,
-                        to + row * sums_stride + panel * 64,
+                        into,
                         sums_stride,
-                        first,
+                        into if first else 0,
+                        sums_stride,
                     )
                     row += high
                 panel += wide

@@ -97,6 +97,11 @@ def chunk(steps: int, kernel: Kernel) -> int:
     return max(1, _CHUNK // kernel.panels // (steps * kernel.depth))
 
 
+def grain(kernel: Kernel) -> int:
+    """How many rows are finished at a time (rule B12)."""
+    return kernel.rows * max(1, 48 // kernel.rows)
+
+
 def pack(weights: Array, kernel: Kernel, item: int) -> Array:
     """Rule B4.
 

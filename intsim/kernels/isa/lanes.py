@@ -70,23 +70,25 @@ def lanes_block(module: ir.Module, kernel: str, rows: int, panels: int, each: bo
     `each` : every channel by itself; there is one panel then.
     """
     width, dot = DOTS[kernel]
-    made, builder = function(module, f"{kernel}.{rows}x{panels}{'.each' if each else ''}", 10)
-    x, row_stride, offsets, segments, steps, w, panel_stride, sums, sums_stride, going_on = made.args
+    made, builder = function(module, f"{kernel}.{rows}x{panels}{'.each' if each else ''}", 11)
+    x, row_stride, offsets, segments, steps, w, panel_stride, sums, sums_stride, begin, begin_stride = (
+        made.args
+    )
     parts = PANEL // width
     kind = vector(I32, width)
     places = [(i, j, p) for i in range(rows) for j in range(panels) for p in range(parts)]
 
-    def cell(i: int, j: int, p: int) -> Any:
-        row = builder.add(sums, builder.mul(sums_stride, I64(i)))
+    def cell(first: Any, stride: Any, i: int, j: int, p: int) -> Any:
+        row = builder.add(first, builder.mul(stride, I64(i)))
         return builder.add(row, I64(4 * (PANEL * j + width * p)))
 
     held = {place: builder.alloca(kind) for place in places}
     weights = builder.alloca(I64)
     builder.store(w, weights)
-    with builder.if_else(builder.icmp_signed("!=", going_on, I64(0))) as (then, otherwise):
+    with builder.if_else(builder.icmp_signed("!=", begin, I64(0))) as (then, otherwise):
         with then:
             for place in places:
-                builder.store(load(builder, cell(*place), kind), held[place])
+                builder.store(load(builder, cell(begin, begin_stride, *place), kind), held[place])
         with otherwise:
             for place in places:
                 builder.store(ir.Constant(kind, [0] * width), held[place])
@@ -117,6 +119,6 @@ def lanes_block(module: ir.Module, kernel: str, rows: int, panels: int, each: bo
                         builder.store(dot(builder, builder.load(slot), seen, factors[j][p]), slot)
             builder.store(builder.add(here, I64(PANEL * STEP)), weights)
     for place in places:
-        store(builder, builder.load(held[place]), cell(*place))
+        store(builder, builder.load(held[place]), cell(sums, sums_stride, *place))
     builder.ret_void()
     return made

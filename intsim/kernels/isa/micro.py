@@ -47,9 +47,10 @@ def _multiply_block(
     panel_stride: Any,
     sums: Any,
     sums_stride: Any,
-    going_on: Any,
+    begin: Any,
+    begin_stride: Any,
 ) -> Any:
-    """sums[i, j] = (sums[i, j] if going_on else 0) + x[i] . w[j] for one block of registers.
+    """sums[i, j] = begin[i, j] + x[i] . w[j] for one block of registers.
 
     Parameters
     ----------
@@ -61,6 +62,8 @@ def _multiply_block(
     steps : of the kernel's depth, in each segment
     w, panel_stride : address of the first panel, bytes from panel to panel
     sums, sums_stride : address of int32, bytes from row to row
+    begin, begin_stride : the same of what is added, which may be `sums`; address 0 for nothing. A stride
+        of 0 adds one row to all
     """
     name = kernel.instance_class.__name__
 
@@ -78,7 +81,7 @@ def _multiply_block(
                 builder.call(block(builder.module, name, height, width, sign), rest)
         return context.get_dummy_value()
 
-    return types.void(kernel, *[types.int64] * 13), generate
+    return types.void(kernel, *[types.int64] * 14), generate
 
 
 def _multiply_each(
@@ -107,7 +110,19 @@ def _multiply_each(
                 made = builder.module.globals.get(full) or lanes_block(
                     builder.module, name, height, 1, each=True
                 )
-                given = [x, row_stride, offsets, segments, I64(1), w, I64(0), sums, sums_stride, I64(0)]
+                given = [
+                    x,
+                    row_stride,
+                    offsets,
+                    segments,
+                    I64(1),
+                    w,
+                    I64(0),
+                    sums,
+                    sums_stride,
+                    I64(0),
+                    I64(0),
+                ]
                 builder.call(made, given)
         return context.get_dummy_value()
 

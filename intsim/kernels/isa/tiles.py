@@ -35,21 +35,23 @@ def _load(builder: Any, tile: int, address: Any, stride: Any) -> None:
 def tiles_block(module: ir.Module, rows: int, panels: int, signed: bool) -> ir.Function:
     """The block of registers: see `kernels.isa.micro.multiply_block` for the arguments."""
     instruction = "llvm.x86.tdpbssd" if signed else "llvm.x86.tdpbusd"
-    made, builder = function(module, f"AmxBytes.{rows}x{panels}{'s' if signed else 'u'}", 10)
-    x, row_stride, offsets, segments, steps, w, panel_stride, sums, sums_stride, going_on = made.args
+    made, builder = function(module, f"AmxBytes.{rows}x{panels}{'s' if signed else 'u'}", 11)
+    x, row_stride, offsets, segments, steps, w, panel_stride, sums, sums_stride, begin, begin_stride = (
+        made.args
+    )
     downs, acrosses = range(rows // _ROWS), range(panels)
     weights = builder.alloca(I64)
     builder.store(w, weights)
 
-    def cell(i: int, j: int) -> Any:
-        row = builder.add(sums, builder.mul(sums_stride, I64(_ROWS * i)))
+    def cell(first: Any, stride: Any, i: int, j: int) -> Any:
+        row = builder.add(first, builder.mul(stride, I64(_ROWS * i)))
         return builder.add(row, I64(4 * PANEL * j))
 
-    with builder.if_else(builder.icmp_signed("!=", going_on, I64(0))) as (then, otherwise):
+    with builder.if_else(builder.icmp_signed("!=", begin, I64(0))) as (then, otherwise):
         with then:
             for i in downs:
                 for j in acrosses:
-                    _load(builder, 2 * i + j, cell(i, j), sums_stride)
+                    _load(builder, 2 * i + j, cell(begin, begin_stride, i, j), begin_stride)
         with otherwise:
             for i in downs:
                 for j in acrosses:
@@ -72,7 +74,7 @@ def tiles_block(module: ir.Module, rows: int, panels: int, signed: bool) -> ir.F
             builder.store(builder.add(here, I64(_TILE)), weights)
     for i in downs:
         for j in acrosses:
-            pointer = at(builder, cell(i, j), I8)
+            pointer = at(builder, cell(sums, sums_stride, i, j), I8)
             call(builder, "llvm.x86.tilestored64", VOID, [I8(2 * i + j), pointer, sums_stride])
     builder.ret_void()
     return made
