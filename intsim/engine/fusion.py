@@ -160,7 +160,9 @@ class Fusion:
     def _lower_sums(self, nodes: tuple[Node, ...]) -> Lowered | str:
         site = site_of(self.network, nodes[0], self.bounds, self.counted)
         interval = self.bounds.tensors[nodes[0].outputs[0]]
-        made = following(nodes[1:], interval, site.outputs[0].shape[-1], site.op.accumulator.format)
+        (output,) = site.outputs
+        channels = output.shape[-1] if output.shape else 1
+        made = following(nodes[1:], interval, channels, site.op.accumulator.format)
         if isinstance(made, str):
             return made
         last = self.network.specs[nodes[-1].outputs[0]]

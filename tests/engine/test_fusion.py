@@ -248,3 +248,16 @@ def test_other_shapes_stay_apart():
     value = b.add(Add(), x, y, name="value")
     b.output(b.add(requantize(np.random.default_rng(0), "tflite-double", 1), value, name="z"))
     assert words(plan(b.build())) == [["value"], ["z"]]
+
+
+def test_a_sum_of_everything_has_one_channel():
+    """A sample of shape () is fused like a channel of its own."""
+    b = NetworkBuilder()
+    x = b.input("x", (5,), IntFormat(8))
+    total = b.add(Sum(axes=(0,)), x, name="total")
+    b.output(b.add(Requantize(Requantization((ShiftRight(bits=3),))), total, name="code"))
+    network = b.build()
+    values = np.array([[100, 27, -3, 0, 1], [-128] * 5])
+    found = plan(network).run(values).output
+    assert found.shape == (2,)
+    assert found.tolist() == [125 >> 3, max(-640 >> 3, -128)]
