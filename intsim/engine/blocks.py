@@ -159,6 +159,7 @@ def laid_out(products: Products, centred: Array, found: Operands) -> Blocks:
         item,
         int(shape.apart),
         int(kernel.least > 1),
+        shape.grain,
     ]
     band = [shape.before, zero + found.moved, found.flip, found.back]
     band += [shape.wide, shape.pitch, shape.deep, shape.lines, shape.block, 0, shape.most]
@@ -205,6 +206,7 @@ class _Shape:
     held: int
     most: int
     apart: bool
+    grain: int
 
     def starts(self, taps: list[tuple[int, int]], geometry: Array) -> Array:
         """Where each tap is in a band, in elements."""
@@ -237,5 +239,6 @@ def _shape(products: Products, kernel: Kernel, item: int) -> _Shape:
     deep = lines + deeper
     slack = kernel.rows * across * channels + pitch + kernel.depth // item
     held = down * deep * pitch + slack
-    room = rows if apart else max(rows, 2 * grain(kernel))
-    return _Shape(before, wide, pitch, deep, lines, block, room, width, held, rows, apart)
+    size = grain(kernel, kh * kw * channels // products.groups * item)
+    room = rows if apart else max(rows, 2 * size)
+    return _Shape(before, wide, pitch, deep, lines, block, room, width, held, rows, apart, size)

@@ -20,11 +20,12 @@ from typing import Any
 from intsim.kernels.isa.micro import address, multiply_block
 from intsim.kernels.jit import compiled
 
-STEPS, SEGMENTS, CHUNK, PANELS, PER_GROUP, GROUP_BYTES, SIGNED, ITEM, APART, ACROSS = range(10)
+STEPS, SEGMENTS, CHUNK, PANELS, PER_GROUP, GROUP_BYTES, SIGNED, ITEM, APART, ACROSS, GRAIN = range(11)
 """Places of `layout`, int64: steps of a segment, segments, segments at a time, panels of a group, output
 channels of a group, bytes from group to group of an input row, whether the input is signed, bytes of
 a code of the input, 1 where sums must be whole rows before they are finished (rule B12 of
-`kernels.strips`), 1 where strips of panels may follow each other before grains of rows do (rule B13)."""
+`kernels.strips`), 1 where strips of panels may follow each other before grains of rows do (rule B13), rows of
+a grain."""
 
 
 @compiled

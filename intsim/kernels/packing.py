@@ -23,6 +23,8 @@ from intsim.record import Array
 _INT8, _INT16 = IntFormat(8), IntFormat(16)
 _CHUNK = 2048
 """Bytes of input row that are multiplied at a time, for one panel at once (rule B2): 32 KiB of weights."""
+_GRAIN, _SHORT_GRAIN, _SHORT = 48, 64, 128
+"""About how many rows are finished at a time, of longer rows and of those of at most so many bytes."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ def chunk(steps: int, kernel: Kernel) -> int:
     return max(1, _CHUNK // kernel.panels // (steps * kernel.depth))
 
 
-def grain(kernel: Kernel) -> int:
-    """How many rows are finished at a time (rule B12)."""
-    return kernel.rows * max(1, 48 // kernel.rows)
+def grain(kernel: Kernel, depth: int) -> int:
+    """How many rows of so many bytes are finished at a time (rule B12): short ones need more."""
+    return kernel.rows * ((_SHORT_GRAIN if depth <= _SHORT else _GRAIN) // kernel.rows)
 
 
 def pack(weights: Array, kernel: Kernel, item: int) -> Array:

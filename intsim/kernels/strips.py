@@ -18,7 +18,18 @@ from typing import Any
 
 from intsim.kernels.epilogue import STORE
 from intsim.kernels.finish import finish_channels, look_up, wrap
-from intsim.kernels.gemm import ACROSS, APART, CHUNK, GROUP_BYTES, PANELS, PER_GROUP, SEGMENTS, SIGNED, STEPS
+from intsim.kernels.gemm import (
+    ACROSS,
+    APART,
+    CHUNK,
+    GRAIN,
+    GROUP_BYTES,
+    PANELS,
+    PER_GROUP,
+    SEGMENTS,
+    SIGNED,
+    STEPS,
+)
 from intsim.kernels.isa.micro import address, multiply_block
 from intsim.kernels.isa.table import PANEL
 from intsim.kernels.jit import compiled
@@ -55,7 +66,7 @@ def multiply_through(
     panel_bytes = segments * segment_bytes
     sums_stride, out_stride = sums.shape[1] * 4, out.strides[0]
     line, wanted, apart = lines
-    grain = kernel.rows * max(1, 48 // kernel.rows)  # as `kernels.packing.grain`
+    grain = layout[GRAIN]
     whole = layout[APART]
     near = layout[CHUNK] >= segments and not whole
     across = near and layout[ACROSS]
