@@ -26,13 +26,20 @@ _TILE_CHAINS = 6  # tiles 0 to 5 are sums, 6 and 7 operands
 _ROUNDS = 5
 
 
-def peak(threads: int, seconds: float = 0.2) -> float:
+def peak(threads: int, seconds: float = 0.2, kernel: Any = None) -> float:
     """10**9 operations (two of each multiply-accumulate) per second, the best of some rounds.
 
     Each thread is measured by its own processor time, which other processes do not lengthen.
+
+    Parameters
+    ----------
+    threads : at once
+    seconds : in all
+    kernel : of `kernels.isa.table`; where absent, the one that this processor's products run on
     """
-    isa = chosen()
-    kernel: Any = isa.bytes if isa.bytes is not None else isa.words
+    if kernel is None:
+        isa = chosen()
+        kernel = isa.bytes if isa.bytes is not None else isa.words
     spin: Any = spinning
     spin(kernel, 1, np.zeros(PANEL * _CHAINS, np.int32))  # compiled now
     each = 2e-9 * macs(type(kernel).__name__)

@@ -18,6 +18,7 @@ import time
 
 import numpy as np
 
+from intsim.bench.peak import peak as measured_peak
 from intsim.engine.products import products_of
 from intsim.engine.sums import vectors_of
 from intsim.formats import IntFormat, TensorSpec
@@ -26,7 +27,6 @@ from intsim.kernels.isa.table import ISAS, VARIABLE, chosen, runs
 from intsim.kernels.scratch import aligned
 from intsim.ops import Conv2d, Dense, DepthwiseConv2d
 from tests.benchmarks.onnx_matmul import session
-from tests.benchmarks.peak import operations, spin
 
 SHAPES = {
     "square": [("dense", 1024, 1024, 1024), ("dense", 256, 1024, 1024), ("dense", 1, 2048, 1000)],
@@ -95,13 +95,6 @@ def seconds(calls, repeat):
     return [(min(held), float(np.median(held))) for held in taken]
 
 
-def most(kernel):
-    """Operations a second on registers."""
-    times = 50_000
-    ((least, _),) = seconds([lambda: spin(kernel, times)], 9)
-    return operations(kernel, times) / least
-
-
 def row(shape, signed, repeat, peak, rng, floats, storage):
     """One line of the table."""
     op, x = layer(shape, signed, rng)
@@ -143,7 +136,7 @@ def main():
         os.environ[VARIABLE] = name
         isa = chosen()
         kernel = isa.bytes or isa.words
-        peak = most(kernel)
+        peak = 1e9 * measured_peak(1, kernel=kernel)
         print(f"{name}: {peak / 1e9:.0f} Gop/s on registers")
         for shape in (entry for key in options.shapes for entry in SHAPES[key]):
             for signed in (False, True):
