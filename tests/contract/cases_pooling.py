@@ -28,18 +28,19 @@ def pairs(low: int, high: int) -> SearchStrategy[tuple[int, int]]:
 
 
 def pooled(draw: DrawFn, kind: Any, format: IntFormat, **fields: Any) -> Case:
-    op = kind(
-        kernel=draw(pairs(1, 3)),
-        stride=draw(pairs(1, 3)),
-        dilation=draw(pairs(1, 2)),
-        padding=(draw(pairs(0, 2)), draw(pairs(0, 2))),
-        **fields,
-    )
-    spec = TensorSpec((*draw(pairs(1, 6)), draw(st.integers(1, 3))), format)
+    kernel, dilation = draw(pairs(1, 3)), draw(pairs(1, 2))
+    padding, size = [], []
+    for taps, gap in zip(kernel, dilation, strict=True):
+        reach = (taps - 1) * gap + 1
+        padding.append(draw(pairs(0, min(2, reach - 1))))
+        least = max(1, reach - sum(padding[-1]))
+        size.append(draw(st.integers(least, least + 5)))
+    op = kind(kernel=kernel, stride=draw(pairs(1, 3)), dilation=dilation, padding=tuple(padding), **fields)
+    spec = TensorSpec((*size, draw(st.integers(1, 3))), format)
     try:
         op.infer(spec)
     except SpecError:
-        assume(False)  # the window does not fit, or lies in the padding alone
+        assume(False)  # a window with gaps lies in the padding alone
     return case(draw, op, spec)
 
 
