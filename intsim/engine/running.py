@@ -6,12 +6,16 @@ E1. Outputs, trace and event counts do not depend on the chunk, on the number of
     other samples are in the batch.
 E2. A trap, or a value that a door refuses, names the first such sample, and in it the first node.
 E3. A traced tensor is given as it is held: in its format's storage.
+E4. Several threads work on a chunk each where there are enough samples, which shares nothing until the end;
+    else on the rows of every step.
 """
 
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
@@ -23,6 +27,7 @@ from intsim.engine.planning import Plan, Progress, plan
 from intsim.engine.result import Result
 from intsim.engine.trace import select
 from intsim.errors import Finding, InputError, OverflowTrap, SpecError
+from intsim.kernels.threads import workers
 from intsim.network import Network
 from intsim.network.datapath import accumulator_of
 from intsim.record import Array
@@ -106,9 +111,9 @@ def chunks(
     """`stream` for a plan."""
     named, batch = check_inputs(plan.network, inputs)
     traced = select(plan.network, trace)
-    workers = _thread_count(threads)
-    size = _chunk_size(plan, chunk, workers)
-    parts = _chunks(plan, named, batch, traced, size, workers, progress)
+    count = _thread_count(threads)
+    size = _chunk_size(plan, chunk, batch, count)
+    parts = _chunks(plan, named, batch, traced, size, count, progress)
     return (_owned(part) for part in parts)
 
 
@@ -130,17 +135,46 @@ def _chunks(
     threads: int,
     progress: Progress | None,
 ) -> Iterator[Result]:
-    for begin in range(0, batch, size):
-        end = min(begin + size, batch)
-        given = chunk_of(plan.network, named, begin, end)
+    done = 0
+    for given, held, counts in _executed(plan, named, batch, traced, size, threads):
+        begin, done = done, done + next(iter(given.values())).shape[0]
+        if isinstance(held, Exception):
+            raise _first_refusal(plan, given, begin, threads) or held from None
+        if progress is not None:
+            progress(done, batch)
+        yield _result(plan, held, traced, counts, done - begin)
+
+
+_Done = tuple[dict[str, Array], "dict[str, Array] | OverflowTrap | InputError", dict[str, Events]]
+"""A chunk's inputs, what came out of it or why nothing did, and its overflow counts."""
+
+
+def _executed(
+    plan: Plan, named: Mapping[str, Any], batch: int, traced: tuple[str, ...], size: int, threads: int
+) -> Iterator[_Done]:
+    """The chunks in order (rule E4)."""
+
+    def work(given: dict[str, Array], inside: int) -> _Done:
         counts = _no_events(plan)
         try:
-            held = execute(plan, given, traced, counts, threads)
+            return given, execute(plan, given, traced, counts, inside), counts
         except (OverflowTrap, InputError) as error:
-            raise _first_refusal(plan, given, begin, threads) or error from None
-        if progress is not None:
-            progress(end, batch)
-        yield _result(plan, held, traced, counts, end - begin)
+            return given, error, counts
+
+    parts = (chunk_of(plan.network, named, at, min(at + size, batch)) for at in range(0, batch, size))
+    if threads == 1 or batch < size * threads:
+        for given in parts:
+            yield work(given, threads)
+        return
+    plan.steps_for(traced)  # made once, not by every thread
+    pool = workers(threads)
+    waiting: deque[Future[_Done]] = deque()
+    for given in parts:
+        waiting.append(pool.submit(work, given, 1))
+        if len(waiting) > threads:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
 
 
 def collect(
@@ -157,9 +191,9 @@ def collect(
     whole = _empty(plan, traced, batch)
     total = _no_events(plan)
     done = 0
-    workers = _thread_count(threads)
-    size = _chunk_size(plan, chunk, workers)
-    for part in _chunks(plan, named, batch, traced, size, workers, progress):
+    count = _thread_count(threads)
+    size = _chunk_size(plan, chunk, batch, count)
+    for part in _chunks(plan, named, batch, traced, size, count, progress):
         for name, values in (*part.outputs.items(), *part.trace.items()):
             whole[name][done : done + part.batch] = values
         for name, counted in part.events.items():
@@ -234,11 +268,13 @@ def _result(
     )
 
 
-def _chunk_size(plan: Plan, chunk: int | None, threads: int) -> int:
+def _chunk_size(plan: Plan, chunk: int | None, batch: int, threads: int) -> int:
     if chunk is None:
         each = max(1, plan.sample_bytes)
-        fitting = min(_LARGEST_CHUNK, max(_SMALLEST_CHUNK, CACHE * threads // each))
-        return max(1, min(fitting, MEMORY // each))
+        fitting = min(_LARGEST_CHUNK, max(_SMALLEST_CHUNK, CACHE // each))
+        if batch >= _SMALLEST_CHUNK * threads:  # rule E4: every thread gets a chunk
+            return max(1, min(fitting, -(-batch // threads), MEMORY // threads // each))
+        return max(1, min(fitting * threads, MEMORY // each))
     if chunk < 1:
         raise SpecError(f"chunk must be at least 1, not {chunk}")
     return chunk

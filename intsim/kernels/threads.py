@@ -39,7 +39,7 @@ def run_parts(work: Callable[[int, int], None], total: int, threads: int, least:
             work(begin, end)
         return
     first, *others = parts
-    waiting = [_pool(threads, os.getpid()).submit(work, begin, end) for begin, end in others]
+    waiting = [workers(threads - 1).submit(work, begin, end) for begin, end in others]
     try:
         work(*first)
     finally:
@@ -47,7 +47,11 @@ def run_parts(work: Callable[[int, int], None], total: int, threads: int, least:
             entry.result()
 
 
+def workers(count: int) -> ThreadPoolExecutor:
+    """Idle threads kept for the next time; a forked process makes its own."""
+    return _pool(count, os.getpid())
+
+
 @functools.cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
-    """Idle threads kept for the next node; a forked process makes its own."""
-    return ThreadPoolExecutor(max_workers=threads - 1, thread_name_prefix="intsim")
+def _pool(count: int, process: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=count, thread_name_prefix="intsim")
