@@ -93,12 +93,11 @@ def _prove(arguments: Namespace, network: Network, ranges: dict[str, Interval]) 
     seen = _observe(arguments, network)
     witnesses = {} if arguments.no_witness else write_witnesses(arguments, network, proof, chosen)
     if arguments.certificate is not None:
+        from intsim.storage import load
         from intsim.verify.certificate import write_certificate
 
-        stored = arguments.network.read_bytes()
-        from intsim.storage import load
-
-        write_certificate(arguments.certificate, proof, _sha256(stored), load(arguments.network))
+        stored = network if arguments.datapath is None else load(arguments.network)
+        write_certificate(arguments.certificate, proof, _sha256(arguments.network.read_bytes()), stored)
     if arguments.json:
         shown.print_proof_json(proof, chosen, seen, witnesses)
     else:

@@ -63,7 +63,7 @@ def write_witnesses(
 def _write(
     folder: Path, stem: str, network: Network, proof: Proof, node: NodeProof, seconds: float
 ) -> Written:
-    local = worst_witness(node)
+    local = node.worst_witness()
     path = None
     if local is not None:
         path = folder / f"{stem}.h5"
@@ -77,12 +77,6 @@ def _write(
         what = f"an input of the network for {node.node}; channel {found.channel} at {found.index}"
         _save(network_path, network, found.inputs, what)
     return Written(local, path, search, network_path)
-
-
-def worst_witness(node: NodeProof) -> Witness | None:
-    """The witness of the channel with the least headroom among those that have one."""
-    outer = [-(1 << 20) if bits is None else bits for bits in node.registers[0].headroom]
-    return min(node.witnesses, key=lambda witness: outer[witness.channel], default=None)
 
 
 def _save(path: Path, network: Network, samples: Mapping[str, Array], what: str) -> None:

@@ -92,8 +92,15 @@ class NodeProof:
 
     def worst(self) -> int:
         """The channel with the least headroom in the outermost register; the first of them."""
-        outer = [-_NEVER if bits is None else bits for bits in self.registers[0].headroom]
-        return outer.index(min(outer))
+        return min(range(len(self.verdicts)), key=self._slack)
+
+    def worst_witness(self) -> Witness | None:
+        """The witness of the channel with the least headroom among those that have one."""
+        return min(self.witnesses, key=lambda witness: self._slack(witness.channel), default=None)
+
+    def _slack(self, channel: int) -> int:
+        bits = self.registers[0].headroom[channel]
+        return -_NEVER if bits is None else int(bits)
 
 
 @dataclass(frozen=True)
