@@ -39,9 +39,12 @@ FloatArray = Annotated[Any, "real"]
 _SHOWN_ELEMENTS = 64  # arrays longer than this are shown by shape and digest
 
 
-def field(doc: str, **options: Any) -> Any:
-    """A dataclass field with a one-line meaning (shape, unit, domain), shown by `intsim ops NAME`."""
-    return dataclasses.field(metadata={"doc": doc}, **options)
+def field(doc: str, format: str | None = None, **options: Any) -> Any:
+    """A dataclass field with a one-line meaning (shape, unit, domain), shown by `intsim ops NAME`.
+
+    `format` names the field that holds the number format of a `CodeArray`'s entries: files may pack them.
+    """
+    return dataclasses.field(metadata={"doc": doc, "format": format}, **options)
 
 
 @functools.cache
@@ -60,6 +63,9 @@ class Record:
 
     kind: ClassVar[str] = ""
     """The word used for this record in messages and files; the class's own name when empty."""
+
+    family: ClassVar[str] = ""
+    """The words for this record and its siblings, where a field takes any of them; none when empty."""
 
     def __post_init__(self) -> None:
         where = self.kind or type(self).__name__
@@ -170,7 +176,7 @@ def describe(annotation: Any) -> str:
             get_args(annotation)[1], "an array of float32 or float64"
         )
     if get_origin(annotation) in (typing.Union, types.UnionType):
-        return " or ".join(describe(arm) for arm in get_args(annotation))
+        return " or ".join(dict.fromkeys(_in_a_union(arm) for arm in get_args(annotation)))
     if get_origin(annotation) is tuple:
         arms = get_args(annotation)
         if len(arms) == 2 and arms[1] is Ellipsis:
@@ -182,6 +188,10 @@ def describe(annotation: Any) -> str:
         return "one of " + ", ".join(member.name.lower() for member in annotation)
     words = {bool: "true or false", int: "an integer", float: "a real number", str: "a text"}
     return words.get(annotation) or annotation.__dict__.get("kind") or str(annotation.__name__)
+
+
+def _in_a_union(arm: Any) -> str:
+    return getattr(arm, "family", "") or describe(arm)
 
 
 def _conform_union(arms: tuple[Any, ...], value: Any) -> Any:
@@ -197,7 +207,7 @@ def _conform_union(arms: tuple[Any, ...], value: Any) -> Any:
             reasons.append(str(error))
     if len(reasons) == 1:
         raise TypeError(reasons[0])
-    raise TypeError(f"must be {' or '.join(map(describe, arms))}, not {_show(value)}")
+    raise TypeError(f"must be {' or '.join(dict.fromkeys(map(_in_a_union, arms)))}, not {_show(value)}")
 
 
 def _conform_tuple(arms: tuple[Any, ...], value: Any) -> tuple[Any, ...]:

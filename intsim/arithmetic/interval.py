@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intsim.arithmetic.overflow import Overflow
-from intsim.formats import IntFormat
+from intsim.formats import Discrete, IntFormat
 from intsim.record import Array
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Interval:
     hi: Any
 
     @classmethod
-    def of_format(cls, format: IntFormat) -> Interval:
+    def of_format(cls, format: Discrete) -> Interval:
         return cls(format.min, format.max)
 
     @classmethod
@@ -76,7 +76,7 @@ class Interval:
         """One interval for all channels."""
         return Interval(self.min, self.max)
 
-    def within(self, format: IntFormat) -> bool:
+    def within(self, format: Discrete) -> bool:
         """Whether every value fits `format`."""
         return format.holds(self.min, self.max)
 

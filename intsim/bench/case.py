@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from intsim.formats import IntFormat
+from intsim.formats import Discrete
 from intsim.network import Network
 from intsim.network.costs import macs
 from intsim.record import Array
@@ -46,7 +46,7 @@ class Case:
         made: list[Array] = []
         for entry in self.network.inputs:
             shape, format = (batch, *entry.spec.shape), entry.spec.format
-            if isinstance(format, IntFormat):
+            if isinstance(format, Discrete):
                 made.append(rng.integers(format.min, format.max, shape, format.storage, endpoint=True))
             else:
                 made.append(rng.uniform(-1, 1, shape).astype(format.storage))

@@ -20,7 +20,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Interval
 from intsim.errors import Finding, SpecError
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, TensorSpec
 from intsim.network import Network, Node
 
 
@@ -57,7 +57,7 @@ def network_bounds(network: Network, ranges: Mapping[str, Interval] | None = Non
         specs = [network.specs[name] for name in node.inputs]
         nodes[node.name] = bounds = _node_bounds(node, specs, tensors)
         for name, interval in zip(node.outputs, bounds.outputs, strict=True):
-            if isinstance(network.specs[name].format, IntFormat):
+            if isinstance(network.specs[name].format, Discrete):
                 tensors[name] = interval
     return NetworkBounds(tensors, nodes)
 
@@ -77,7 +77,7 @@ def _input_ranges(network: Network, ranges: dict[str, Interval]) -> dict[str, In
     tensors: dict[str, Interval] = {}
     for entry in network.inputs:
         spec, given = entry.spec, ranges.pop(entry.name, None)
-        if not isinstance(spec.format, IntFormat):
+        if not isinstance(spec.format, Discrete):
             if given is not None:
                 findings.append(Finding(entry.name, f"range must be absent for {spec.format}. [B3]"))
             continue

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from intsim.errors import Finding, InputError
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import IntFormat, RealFormat, TensorSpec
 from intsim.network import Network
 from intsim.ops import Quantize
 
@@ -26,8 +26,10 @@ def at_the_door(network: Network, given: Mapping[str, Any]) -> dict[str, Any]:
     findings: list[Finding] = []
     for name, value in given.items():
         spec = specs.get(name)
-        if spec is None or not isinstance(spec.format, IntFormat):
+        if spec is None or isinstance(spec.format, RealFormat):
             taken[name] = value
+        elif not isinstance(spec.format, IntFormat):
+            findings.append(Finding(name, f"is {spec.format}, which --real does not make: give integers"))
         elif np.dtype(value.dtype).kind != "f":
             findings.append(Finding(name, f"values must be reals with --real, not {value.dtype}"))
         elif spec.quantization is None:
@@ -61,14 +63,14 @@ class RealInput:
 
 def door_of(spec: TensorSpec) -> Quantize:
     """The op that quantizes reals to the codes of an annotated tensor."""
-    quantization = spec.quantization
-    if quantization is None:
-        raise ValueError("the tensor has no scale")
+    quantization, format = spec.quantization, spec.format
+    if quantization is None or not isinstance(format, IntFormat):
+        raise ValueError("the tensor has no scale, or no plain integers")
     return Quantize(
         scale=quantization.scale.astype(np.float32),
         zero_point=quantization.zero_point,
         axis=quantization.axis,
-        format=spec.integer,
+        format=format,
     )
 
 

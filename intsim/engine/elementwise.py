@@ -44,9 +44,9 @@ def lower_pair(
         return f"shapes {inputs[0].shape} and {inputs[1].shape} differ"
     if any(spec.format.storage.itemsize > 4 for spec in (*inputs, output)) or output.integer.bits > 31:
         return "formats of more than 32 bits"
-    if any(spec.integer.bits == 32 and not spec.integer.signed for spec in inputs):
+    if any(spec.integer.max >= 2**31 for spec in inputs):
         return "an operand is uint32"
-    rule, rest = with_clamps(after[0].op.requantization, after[1:])  # type: ignore[attr-defined]
+    rule, rest = with_clamps(after[0].op.rule, after[1:])  # type: ignore[attr-defined]
     if rest:
         return f"{rest[0].op.name} after it"
     made = pair_of(node.op.name, ranges, before, register, rule)

@@ -39,7 +39,7 @@ def following(
     interval, channels, register : of the sums, as in `epilogue_of`
     """
     first: Any = nodes[0].op
-    rule, rest = with_clamps(first.requantization, nodes[1:])
+    rule, rest = with_clamps(first.rule, nodes[1:])
     made = epilogue_of(rule, interval, channels, register)
     if isinstance(made, str) or not rest:
         return made

@@ -138,7 +138,7 @@ class Fusion:
         rules, names = [], []
         for name in nodes[place].inputs:
             before: Any = own.get(name)
-            rules.append(None if before is None else before.op.requantization)
+            rules.append(None if before is None else before.op.rule)
             names.append(name if before is None else before.inputs[0])
         specs = [self.network.specs[name] for name in names]
         ranges = [self.bounds.tensors[name] for name in names]

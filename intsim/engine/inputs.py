@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from intsim.errors import Finding, InputError
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, TensorSpec
 from intsim.network import Network
 from intsim.record import Array
 
@@ -84,14 +84,14 @@ def _wrong(spec: TensorSpec, value: Any) -> list[str]:
     found = [
         what for what in (_wrong_dtype(spec, value.dtype), _wrong_shape(spec, tuple(value.shape))) if what
     ]
-    if not found and isinstance(spec.format, IntFormat):
+    if not found and isinstance(spec.format, Discrete):
         what = _wrong_value(spec.format, value)
         found = [what] if what else []
     return found
 
 
 def _wrong_dtype(spec: TensorSpec, dtype: np.dtype[Any]) -> str | None:
-    if isinstance(spec.format, IntFormat):
+    if isinstance(spec.format, Discrete):
         if dtype.kind not in "iu":
             hint = " Quantize them first." if dtype.kind == "f" else ""
             return f"values must be integers ({spec.format}), not {dtype}.{hint} [I2]"
@@ -108,7 +108,7 @@ def _wrong_shape(spec: TensorSpec, shape: tuple[int, ...]) -> str | None:
     return f"shape must be {wanted}, not {shape}.{hint} [I3]"
 
 
-def _wrong_value(format: IntFormat, value: Any) -> str | None:
+def _wrong_value(format: Discrete, value: Any) -> str | None:
     """Rule I4: the first value outside, and how many there are."""
     step = max(1, _SCANNED // max(1, int(np.prod(value.shape[1:]))))
     first, count = "", 0

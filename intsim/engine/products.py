@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Accumulator
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, TensorSpec
 from intsim.ops import Conv2d, Dense, DepthwiseConv2d, TransposeConv2d
 from intsim.record import Array
 
@@ -42,7 +42,7 @@ class Products:
     bias: Array
     accumulator: Accumulator
     geometry: Array
-    input_format: IntFormat
+    input_format: Discrete
     images: Images
     storage: np.dtype[Any]
 

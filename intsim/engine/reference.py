@@ -6,7 +6,7 @@ import numpy as np
 
 from intsim.engine.lowered import Lowered, Site, Work
 from intsim.errors import Finding, InputError, OverflowTrap
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, IntFormat, TensorSpec
 from intsim.record import Array
 
 _INT64 = IntFormat(64)
@@ -41,7 +41,7 @@ def _lowered(site: Site, kernel: str, reason: str, kind: np.dtype[np.generic]) -
 
 
 def _widen(spec: TensorSpec, x: Array, kind: np.dtype[np.generic]) -> Array:
-    return x.astype(kind) if isinstance(spec.format, IntFormat) else x
+    return x.astype(kind) if isinstance(spec.format, Discrete) else x
 
 
 def _narrow(name: str, spec: TensorSpec, result: Array) -> Array:
@@ -49,7 +49,7 @@ def _narrow(name: str, spec: TensorSpec, result: Array) -> Array:
     format = spec.format
     if result.shape[1:] != spec.shape:
         raise fault(name, f"result must have shape {spec.shape} after the batch, not {result.shape}")
-    if not isinstance(format, IntFormat):
+    if not isinstance(format, Discrete):
         if result.dtype != format.storage:
             raise fault(name, f"result must be {format}, not {result.dtype}")
         return result

@@ -20,10 +20,10 @@ def lower_requantize(site: Site) -> Lowered | str:
     """A table, stages or a program; or why int64 does not hold it."""
     if site.inputs[0].integer.bits <= 8 and pointwise(site.op):
         return lower_table(site)
-    reason = unfit(site.op.requantization, site.ranges[0])
+    reason = unfit(site.op.rule, site.ranges[0])
     if reason is not None:
         return reason
-    steps = program(site.op.requantization, site.ranges[0])
+    steps = program(site.op.rule, site.ranges[0])
     why = f"values on the way are in {site.bounds.partial}, so int64 holds every step [P1]"
     stages = fixed(steps, site.ranges[0])
     if stages is not None:

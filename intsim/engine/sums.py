@@ -28,7 +28,7 @@ from intsim.engine.chain import lower_chain
 from intsim.engine.depthwise import Depthwise, depthwise_of
 from intsim.engine.lowered import Call, Lowered, Site, Work, ready
 from intsim.engine.products import Products, products_of
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, IntFormat, TensorSpec
 from intsim.kernels.epilogue import Epilogue, plain, started
 from intsim.kernels.scratch import aligned
 from intsim.ops.dot import cannot_overflow, is_ring
@@ -214,7 +214,7 @@ def _folded(products: Products, lane: np.dtype[Any]) -> tuple[Array, Array]:
     return wide.astype(operand), lanes.astype(lane)
 
 
-def operand_dtype(weights: Array, format: IntFormat, zero_point: int) -> np.dtype[Any]:
+def operand_dtype(weights: Array, format: Discrete, zero_point: int) -> np.dtype[Any]:
     """int16 where weights and activations fit it, else int64."""
     narrow = _INT16.holds(
         min(weights.min(), format.min, zero_point), max(weights.max(), format.max, zero_point)

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from intsim.formats.codes import check_codes
+from intsim.formats.discrete import Listed
 from intsim.formats.dyadic import Dyadic
-from intsim.record import Record, field
+from intsim.record import field
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bipolar(Record):
+class Bipolar(Listed):
     """Plus or minus one in a bit (rules B1 and B2).
 
     Examples
@@ -32,6 +33,8 @@ class Bipolar(Record):
     kind: ClassVar[str] = "bipolar"
     bits: ClassVar[int] = 1
     lsb: ClassVar[int] = 0
+    min: ClassVar[int] = -1
+    max: ClassVar[int] = 1
 
     positive: int = field("the bit that stands for +1: 0 or 1", default=1)
     zero: int = field("what a zero becomes when written: 1 or -1", default=1)

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from intsim.formats.codes import check_codes
+from intsim.formats.discrete import Listed
 from intsim.formats.dyadic import Dyadic, Kind
-from intsim.record import IntArray, Record, field
+from intsim.record import IntArray, field
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Codebook(Record):
+class Codebook(Listed):
     """A list of integer or fixed-point values (rules C1 and C2).
 
     Examples
@@ -48,6 +49,16 @@ class Codebook(Record):
     @property
     def bits(self) -> int:
         return int(self.values.size - 1).bit_length()
+
+    @property
+    def min(self) -> int:
+        """The smallest value, in units of the last place."""
+        return int(self.values.min())
+
+    @property
+    def max(self) -> int:
+        """The largest value, in units of the last place."""
+        return int(self.values.max())
 
     @property
     def lsb(self) -> int:

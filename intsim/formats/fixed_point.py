@@ -15,13 +15,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from intsim.formats.codes import check_codes
+from intsim.formats.discrete import Discrete
 from intsim.formats.dyadic import Dyadic
 from intsim.formats.integer import IntFormat
-from intsim.record import Record, field
+from intsim.record import Array, field
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class FixedPoint(Record):
+class FixedPoint(Discrete):
     """Integers with a power of two and an offset (rules F1 and F2).
 
     Examples
@@ -61,6 +62,12 @@ class FixedPoint(Record):
     def max(self) -> int:
         """The largest value, in units of the last place."""
         return IntFormat(self.bits, self.signed).max - self.offset
+
+    def codes_of(self, entries: Array) -> Array:
+        return super().codes_of(np.asarray(entries).astype(np.int64) + self.offset)
+
+    def entries_of(self, codes: Array) -> Array:
+        return self.decode(codes).integers(self.exponent).astype(self.storage)
 
     def decode(self, codes: Any) -> Dyadic:
         """The values of codes, 0 to 2**bits - 1, of any shape; InputError for anything else."""

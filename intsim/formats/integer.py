@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from intsim.errors import SpecError
+from intsim.formats.codes import check_codes
+from intsim.formats.discrete import Discrete
 from intsim.formats.width import width
-from intsim.record import Array, Record, field
+from intsim.record import Array, field
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class IntFormat(Record):
+class IntFormat(Discrete):
     """An integer format: how many bits, and whether the top bit counts negative.
 
     A 1-bit signed format holds -1 and 0. The format says which integers are allowed; numpy's dtype is
@@ -44,23 +43,12 @@ class IntFormat(Record):
     def max(self) -> int:
         return (1 << (self.bits - self.signed)) - 1
 
-    @property
-    def storage(self) -> np.dtype[Any]:
-        """The narrowest numpy dtype that holds every value."""
-        width = next(width for width in (8, 16, 32, 64) if width >= self.bits)
-        return np.dtype(f"{'int' if self.signed else 'uint'}{width}")
-
-    def holds(self, lo: int, hi: int) -> bool:
-        """Whether every integer from `lo` to `hi` is in the format."""
-        return self.min <= lo and hi <= self.max
-
-    def outside(self, values: Array) -> Array:
-        """Where integer `values` (any integer dtype, or Python ints) are not in the format: bool array."""
-        if values.dtype.kind == "O":
-            return np.asarray((values < self.min) | (values > self.max), dtype=bool)
-        limits = np.iinfo(values.dtype)
-        low = values < self.min if limits.min < self.min else np.zeros(values.shape, bool)
-        return low | (values > self.max) if limits.max > self.max else low
+    def entries_of(self, codes: Array) -> Array:
+        given = check_codes(codes, self.bits).astype(self.storage)
+        if not self.signed:
+            return given
+        unused = self.storage.itemsize * 8 - self.bits
+        return given << unused >> unused  # the sign bit goes to the top, and comes back over what it left
 
     @classmethod
     def parse(cls, text: str) -> IntFormat:

@@ -26,8 +26,9 @@ import numpy as np
 
 from intsim.errors import InputError
 from intsim.formats.codes import check_codes
+from intsim.formats.discrete import Discrete
 from intsim.formats.dyadic import Dyadic, Kind
-from intsim.record import Record, field
+from intsim.record import field
 
 
 class NanCodes(Enum):
@@ -43,7 +44,7 @@ class NanCodes(Enum):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Minifloat(Record):
+class Minifloat(Discrete):
     """A floating-point format, by its parameters (rules M1 to M6).
 
     Examples
@@ -54,6 +55,8 @@ class Minifloat(Record):
     """
 
     kind: ClassVar[str] = "minifloat"
+    coded: ClassVar[bool] = True
+    min: ClassVar[int] = 0
 
     exponent_bits: int = field("bits of the exponent field, 0 to 11")
     mantissa_bits: int = field("bits of the mantissa, without the leading 1; 0 to 52")
@@ -87,6 +90,11 @@ class Minifloat(Record):
     @property
     def bits(self) -> int:
         return self.signed + self.exponent_bits + self.mantissa_bits
+
+    @property
+    def max(self) -> int:
+        """The largest code."""
+        return (1 << self.bits) - 1
 
     @property
     def precision(self) -> int:

@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 
 from intsim.formats.codes import check_codes
+from intsim.formats.discrete import Discrete
 from intsim.formats.dyadic import Dyadic, Kind
-from intsim.record import Record, field
+from intsim.record import field
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class PowerOfTwo(Record):
+class PowerOfTwo(Discrete):
     """A power-of-two scale (rules P1 and P2).
 
     Examples
@@ -30,6 +31,8 @@ class PowerOfTwo(Record):
     """
 
     kind: ClassVar[str] = "power_of_two"
+    coded: ClassVar[bool] = True
+    min: ClassVar[int] = 0
 
     bits: int = field("width of a code, 1 to 11")
     bias: int = field("the code of 1", default=0)
@@ -43,13 +46,18 @@ class PowerOfTwo(Record):
             yield "bias", f"must be -4096 to 4096, not {self.bias}"
 
     @property
+    def max(self) -> int:
+        """The largest code."""
+        return (1 << self.bits) - 1
+
+    @property
     def max_code(self) -> int:
         """The largest code that is no NaN."""
-        return (1 << self.bits) - 1 - self.nan
+        return self.max - self.nan
 
     @property
     def nan_code(self) -> int | None:
-        return (1 << self.bits) - 1 if self.nan else None
+        return self.max if self.nan else None
 
     def decode(self, codes: Any) -> Dyadic:
         """The values of codes, 0 to 2**bits - 1, of any shape; InputError for anything else."""

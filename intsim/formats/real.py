@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,6 +18,8 @@ class RealFormat(Record):
     Between the two doors every tensor is an integer; a network that carries a real tensor anywhere
     else is refused.
     """
+
+    family: ClassVar[str] = "a number format"
 
     bits: int = field("32 or 64", default=32)
 

@@ -75,6 +75,7 @@ _MINI = (
     ),
     NamedFormat("e3m4", "8-bit float by IEEE's rules", "ml_dtypes, float8_e3m4", ieee(3, 4)),
     NamedFormat("e4m3-ieee", "8-bit float by IEEE's rules", "ml_dtypes, float8_e4m3", ieee(4, 3)),
+    NamedFormat("binary32", "IEEE binary32, as bits", "IEEE 754-2019", BINARY32),
     NamedFormat("float16", "IEEE binary16", "IEEE 754-2019", BINARY16),
     NamedFormat(
         "bfloat16",
@@ -92,6 +93,7 @@ _MINI = (
 
 _SMALL = (
     NamedFormat("bipolar", "a bit: 1 is +1, 0 is -1", "FINN; ggml Q1_0", Bipolar()),
+    NamedFormat("bipolar-dabnn", "a bit: 1 is +1, 0 is -1 and 0", "daBNN, x > 0", Bipolar(zero=-1)),
     NamedFormat("bipolar-larq", "a bit: 0 is +1, 1 is -1", "Larq compute engine", Bipolar(positive=0)),
     NamedFormat("ternary", "two bits: 0, 1, 2 are -1, 0, +1", "ggml TQ2_0; bitnet.cpp I2_S", Ternary()),
     NamedFormat(
@@ -232,6 +234,11 @@ _GGUF = (
 )
 
 FORMATS: dict[str, NamedFormat] = {entry.name: entry for entry in (*_SMALL, *_MINI, *_MX, *_GROUPS, *_GGUF)}
+
+
+def name_of(format: object) -> str | None:
+    """The name that a format has in the table, if it has one."""
+    return next((entry.name for entry in FORMATS.values() if entry.format == format), None)
 
 
 def find(name: str) -> NamedFormat | None:

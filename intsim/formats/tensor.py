@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from intsim.formats.bipolar import Bipolar
+from intsim.formats.codebook import Codebook
+from intsim.formats.discrete import Discrete
+from intsim.formats.fixed_point import FixedPoint
 from intsim.formats.integer import IntFormat
+from intsim.formats.minifloat import Minifloat
+from intsim.formats.power_of_two import PowerOfTwo
 from intsim.formats.real import RealFormat
+from intsim.formats.ternary import Ternary
 from intsim.record import FloatArray, IntArray, Record, field
 
 
@@ -39,12 +46,19 @@ class Quantization(Record):
         return cls(np.array([scale], np.float64), np.array([zero_point]))
 
 
+AnyDiscrete = IntFormat | Bipolar | Ternary | Codebook | FixedPoint | Minifloat | PowerOfTwo
+"""What the entries of a tensor may be (see `Discrete`)."""
+
+WeightFormat = IntFormat | Bipolar | Ternary | Codebook
+"""What stored integers that are multiplied may be."""
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class TensorSpec(Record):
     """One tensor: shape of one sample (no batch axis; N H W C order), number format, meaning."""
 
     shape: tuple[int, ...] = field("sizes of one sample, batch not counted; each at least 1")
-    format: IntFormat | RealFormat = field("which numbers it holds")
+    format: AnyDiscrete | RealFormat = field("which numbers it holds")
     quantization: Quantization | None = field("what they stand for; an annotation", default=None)
 
     def check(self) -> Iterator[tuple[str, str]]:
@@ -67,15 +81,15 @@ class TensorSpec(Record):
         return int(np.prod(self.shape, dtype=object)) if self.shape else 1
 
     @property
-    def integer(self) -> IntFormat:
-        """The format, known to be an integer one.
+    def integer(self) -> Discrete:
+        """The format, known to be one of integers.
 
         Raises
         ------
         TypeError
             The tensor is real; only doors may meet one, and they ask first.
         """
-        if not isinstance(self.format, IntFormat):
+        if not isinstance(self.format, Discrete):
             raise TypeError(f"an integer tensor is needed here, not {self.format}")
         return self.format
 

@@ -16,8 +16,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from intsim.formats.codes import check_codes
+from intsim.formats.discrete import Listed
 from intsim.formats.dyadic import Dyadic, Kind
-from intsim.record import Record, field
+from intsim.record import field
 
 
 class TernaryCoding(Enum):
@@ -36,7 +37,7 @@ class TernaryCoding(Enum):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ternary(Record):
+class Ternary(Listed):
     """Three values in two bits (rules T1 and T2).
 
     Examples
@@ -48,6 +49,8 @@ class Ternary(Record):
     kind: ClassVar[str] = "ternary"
     bits: ClassVar[int] = 2
     lsb: ClassVar[int] = 0
+    min: ClassVar[int] = -1
+    max: ClassVar[int] = 1
 
     coding: TernaryCoding = field("which bits stand for what", default=TernaryCoding.OFFSET)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from intsim.formats import IntFormat, Quantization, RealFormat, TensorSpec
+from intsim.formats import AnyDiscrete, Quantization, RealFormat, TensorSpec
 from intsim.network.graph import Input, Network, Node
 from intsim.ops import Op
 
@@ -12,6 +12,7 @@ class NetworkBuilder:
 
     Examples
     --------
+    >>> from intsim.formats import IntFormat
     >>> from intsim.ops import Clamp
     >>> b = NetworkBuilder()
     >>> x = b.input("x", (4,), IntFormat(8))
@@ -30,7 +31,7 @@ class NetworkBuilder:
         self,
         name: str,
         shape: tuple[int, ...],
-        format: IntFormat | RealFormat,
+        format: AnyDiscrete | RealFormat,
         quantization: Quantization | None = None,
     ) -> str:
         """Declare an input; `shape` is one sample's. Returns its name."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import IntFormat, TensorSpec
-from intsim.ops.base import Op, integer_input, kind_of
+from intsim.ops.base import Op, kind_of, whole_input
 from intsim.record import Array, field
 
 
@@ -39,7 +39,7 @@ class Argument(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        integer_input(self, x)
+        whole_input(self, x)
         rank = len(x.shape)
         self.require(
             self.axis < rank, f"axis must be below {rank}, the rank of {x.shape}, not {self.axis}. [G1]"

@@ -20,7 +20,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval, Rounding, round_divide
 from intsim.formats import TensorSpec
-from intsim.ops.base import kind_of
+from intsim.ops.base import integer_input, kind_of
 from intsim.ops.pooling import Pool2d
 from intsim.ops.windows import windows
 from intsim.record import Array, field
@@ -43,9 +43,10 @@ class AvgPool2d(Pool2d):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (spec,) = super().infer(*inputs)
+        format = integer_input(self, spec)
         self.require(
-            not self.count_padding or spec.integer.holds(self.zero_point, self.zero_point),
-            f"zero_point must be in {spec.format} where padding is counted, not {self.zero_point}. [R3]",
+            not self.count_padding or format.holds(self.zero_point, self.zero_point),
+            f"zero_point must be in {format} where padding is counted, not {self.zero_point}. [R3]",
         )
         return (spec,)
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval, Register, fit
 from intsim.errors import SpecError
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import AnyDiscrete, IntFormat, RealFormat, TensorSpec
 from intsim.record import Array, Record
 
 
@@ -124,15 +124,31 @@ def align(*inputs: Array) -> tuple[Array, ...]:
     )
 
 
-def same_format(op: Op, label: str, inputs: Sequence[TensorSpec]) -> IntFormat:
-    """The one integer format that all inputs have, or a SpecError that cites `label`."""
+def same_format(op: Op, label: str, inputs: Sequence[TensorSpec]) -> AnyDiscrete:
+    """The one format that all inputs have, or a SpecError that cites `label`."""
     formats = sorted({str(spec.format) for spec in inputs})
     op.require(len(formats) == 1, f"inputs must have one format, not {', '.join(formats)}. [{label}]")
-    return integer_input(op, inputs[0])
+    return discrete_input(op, inputs[0])
+
+
+def discrete_input(op: Op, spec: TensorSpec) -> AnyDiscrete:
+    """The format of an input that is only moved, or a SpecError where it is real."""
+    if isinstance(spec.format, RealFormat):
+        raise SpecError(f"{op.name}: input must be integers, not {spec.format}; quantize it first")
+    return spec.format
+
+
+def whole_input(op: Op, spec: TensorSpec) -> AnyDiscrete:
+    """The format of an input whose integers are compared or multiplied, or a SpecError where it has none."""
+    format = discrete_input(op, spec)
+    if format.coded:
+        raise SpecError(f"{op.name}: input must be integers, not the codes of {format}")
+    return format
 
 
 def integer_input(op: Op, spec: TensorSpec) -> IntFormat:
-    """The integer format of an input, or a SpecError where it is real."""
-    if not isinstance(spec.format, IntFormat):
-        raise SpecError(f"{op.name}: input must be integers, not {spec.format}; quantize it first")
-    return spec.format
+    """The format of an input that must be a plain integer one, or a SpecError."""
+    format = whole_input(op, spec)
+    if not isinstance(format, IntFormat):
+        raise SpecError(f"{op.name}: input must be plain integers, not {format}; requantize it first")
+    return format

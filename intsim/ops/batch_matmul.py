@@ -19,7 +19,7 @@ import numpy as np
 
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, align, integer_input
+from intsim.ops.base import Op, align, whole_input
 from intsim.ops.dot import product_bounds, sum_of_products
 from intsim.ops.weights import check_order
 from intsim.record import Array, field
@@ -40,7 +40,7 @@ class BatchMatmul(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         for spec in inputs:
-            integer_input(self, spec)
+            whole_input(self, spec)
         x, y = (spec.shape for spec in inputs)
         self.require(min(len(x), len(y)) >= 2, f"inputs must be matrices, not {x} and {y}. [R1]")
         rows, depth = x[-2:][::-1] if self.transpose_x else x[-2:]

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import AnyDiscrete, IntFormat, TensorSpec
 from intsim.ops.base import Op
 from intsim.ops.moves import stored
 from intsim.ops.weights import check_codes
@@ -29,8 +29,8 @@ class Constant(Op):
     name: ClassVar[str] = "constant"
     arity: ClassVar[tuple[int, int | None]] = (0, 0)
 
-    values: CodeArray = field("codes, in the shape of one sample")
-    format: IntFormat = field("format of the codes", default=IntFormat(8))
+    values: CodeArray = field("codes, in the shape of one sample", format="format")
+    format: AnyDiscrete = field("format of the codes", default=IntFormat(8))
 
     def check(self) -> Iterator[tuple[str, str]]:
         if self.values.size == 0:

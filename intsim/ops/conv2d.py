@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
-from intsim.formats import IntFormat, TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.formats import IntFormat, TensorSpec, WeightFormat
+from intsim.ops.base import Op, whole_input
 from intsim.ops.convolution import grouped_bounds, grouped_sums
 from intsim.ops.weights import check_order, check_weights
 from intsim.ops.windows import check_window, live_taps, output_size, windows
@@ -31,8 +31,8 @@ class Conv2d(Op):
     name: ClassVar[str] = "conv2d"
     by_element: ClassVar[bool] = True
 
-    weight: CodeArray = field("codes, shape (K, KH, KW, C / groups)")
-    weight_format: IntFormat = field("format of the weights", default=IntFormat(8))
+    weight: CodeArray = field("integers, shape (K, KH, KW, C / groups)", format="weight_format")
+    weight_format: WeightFormat = field("format of the weights", default=IntFormat(8))
     bias: IntArray = field("added to every sum, per tensor or per output channel", default=0)
     input_zero_point: int = field("zx of rule S1", default=0)
     weight_zero_point: IntArray = field("zw of rule S1, per tensor or per output channel", default=0)
@@ -54,7 +54,7 @@ class Conv2d(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        integer_input(self, x)
+        whole_input(self, x)
         channels, *kernel, depth = self.weight.shape
         self.require(len(x.shape) == 3, f"input must have shape (H, W, C), not {x.shape}. [R1]")
         self.require(

@@ -17,8 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
-from intsim.formats import IntFormat, TensorSpec
-from intsim.ops.base import Op, integer_input, kind_of
+from intsim.formats import IntFormat, TensorSpec, WeightFormat
+from intsim.ops.base import Op, kind_of, whole_input
 from intsim.ops.dot import dot_bounds, join_bounds, sum_of_products
 from intsim.ops.weights import check_order, check_weights, per_channel
 from intsim.record import Array, CodeArray, IntArray, field
@@ -31,8 +31,8 @@ class Dense(Op):
     name: ClassVar[str] = "dense"
     by_element: ClassVar[bool] = True
 
-    weight: CodeArray = field("codes, shape (K, C)")
-    weight_format: IntFormat = field("format of the weights", default=IntFormat(8))
+    weight: CodeArray = field("integers, shape (K, C)", format="weight_format")
+    weight_format: WeightFormat = field("format of the weights", default=IntFormat(8))
     bias: IntArray = field("added to every sum, per tensor or per output channel", default=0)
     input_zero_point: int = field("zx of rule S1", default=0)
     weight_zero_point: IntArray = field("zw of rule S1, per tensor or per output channel", default=0)
@@ -45,7 +45,7 @@ class Dense(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        integer_input(self, x)
+        whole_input(self, x)
         channels, depth = self.weight.shape
         self.require(
             len(x.shape) >= 1 and x.shape[-1] == depth,

@@ -29,7 +29,7 @@ class EmbeddingLookup(Op):
 
     name: ClassVar[str] = "embedding_lookup"
 
-    table: CodeArray = field("codes, one row per index along the first axis")
+    table: CodeArray = field("codes, one row per index along the first axis", format="format")
     format: IntFormat = field("format of the codes", default=IntFormat(8))
 
     def check(self) -> Iterator[tuple[str, str]]:

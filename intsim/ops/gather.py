@@ -18,7 +18,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input, integer_input
 from intsim.ops.moves import carried, check_axis, require_axis, require_inside
 from intsim.record import Array, IntArray, field
 
@@ -42,7 +42,7 @@ class Gather(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         x, *second = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         require_axis(self, self.axis, len(x.shape), "R1")
         self.require(
             (self.indices is None) == bool(second),

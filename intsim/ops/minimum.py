@@ -17,7 +17,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, align, broadcast_shape, same_format
+from intsim.ops.base import Op, align, broadcast_shape, same_format, whole_input
 from intsim.record import Array
 
 
@@ -30,6 +30,7 @@ class Minimum(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         format = same_format(self, "R2", inputs)
+        whole_input(self, inputs[0])
         return (TensorSpec(broadcast_shape(self, "R1", *inputs), format),)
 
     def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:

@@ -20,7 +20,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input
 from intsim.ops.moves import carried
 from intsim.record import Array, field
 
@@ -53,14 +53,15 @@ class Pad(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         self.require(
             len(self.padding) == len(x.shape),
             f"padding must have one pair per axis of {x.shape}, not {len(self.padding)}. [R1]",
         )
         if self.mode is PadMode.CONSTANT:
             self.require(
-                format.holds(self.value, self.value), f"value must be in {format}, not {self.value}. [R2]"
+                not format.outside(np.array(self.value, dtype=object)),
+                f"value must be in {format}, not {self.value}. [R2]",
             )
         else:
             kept = self.mode is PadMode.REFLECT

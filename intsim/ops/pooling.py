@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
-from intsim.ops.windows import any_outside, check_window, output_size, taps_inside
+from intsim.ops.base import Op, whole_input
+from intsim.ops.windows import any_outside, check_steps, check_window, output_size, taps_inside
 from intsim.record import Array, field
 
 
@@ -29,13 +29,12 @@ class Pool2d(Op):
     )
 
     def check(self) -> Iterator[tuple[str, str]]:
-        if min(self.kernel) < 1:
-            yield "kernel", f"must be at least 1, not {self.kernel}. [W1]"
+        yield from check_steps("kernel", self.kernel)
         yield from check_window(self.stride, self.dilation, self.padding)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = whole_input(self, x)
         self.require(len(x.shape) == 3, f"input must have shape (H, W, C), not {x.shape}. [P1]")
         height, width, channels = x.shape
         size = output_size((height, width), self.kernel, self.stride, self.dilation, self.padding)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, whole_input
 from intsim.record import Array, field
 
 
@@ -33,7 +33,7 @@ class Reduction(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = whole_input(self, x)
         rank = len(x.shape)
         self.require(
             self.axes[-1] < rank, f"axes must be below {rank}, the rank of {x.shape}, not {self.axes}. [D1]"

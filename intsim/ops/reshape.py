@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input
 from intsim.ops.moves import carried
 from intsim.record import Array, field
 
@@ -34,7 +34,7 @@ class Reshape(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        result = TensorSpec(self.shape, integer_input(self, x))
+        result = TensorSpec(self.shape, discrete_input(self, x))
         self.require(
             result.size == x.size,
             f"shape must have the {x.size} elements of {x.shape}, not {result.size} of {self.shape}. [R2]",

@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input
 from intsim.record import Array, IntArray, field
 
 
@@ -38,7 +38,7 @@ class ResizeNearest(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         self.require(len(x.shape) == 3, f"input must have shape (H, W, C), not {x.shape}. [R1]")
         for name, size in zip(("rows", "columns"), x.shape[:2], strict=True):
             largest = int(getattr(self, name).max())

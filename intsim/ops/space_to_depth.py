@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input
 from intsim.ops.moves import carried
 from intsim.record import Array, field
 
@@ -34,7 +34,7 @@ class SpaceToDepth(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         self.require(
             len(x.shape) == 3 and x.shape[0] % self.block == 0 and x.shape[1] % self.block == 0,
             f"input must have shape (H, W, C), H and W multiples of {self.block}, not {x.shape}. [R1]",

@@ -15,7 +15,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input
 from intsim.ops.moves import carried
 from intsim.record import Array, field
 
@@ -35,7 +35,7 @@ class Tile(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         self.require(
             len(self.multiples) == len(x.shape),
             f"multiples must have one entry per axis of {x.shape}, not {self.multiples}. [R1]",

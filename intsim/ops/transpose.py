@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input
 from intsim.ops.moves import carried
 from intsim.record import Array, field
 
@@ -34,7 +34,7 @@ class Transpose(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         self.require(
             len(self.permutation) == len(x.shape),
             f"permutation must name the {len(x.shape)} axes of {x.shape}, not {self.permutation}. [R2]",

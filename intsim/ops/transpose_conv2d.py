@@ -21,8 +21,8 @@ from typing import ClassVar
 import numpy as np
 
 from intsim.arithmetic import Accumulator, Bounds, Events, Interval
-from intsim.formats import IntFormat, TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.formats import IntFormat, TensorSpec, WeightFormat
+from intsim.ops.base import Op, whole_input
 from intsim.ops.convolution import grouped_bounds, grouped_sums
 from intsim.ops.weights import check_order, check_weights
 from intsim.ops.windows import windows
@@ -36,9 +36,9 @@ class TransposeConv2d(Op):
     name: ClassVar[str] = "transpose_conv2d"
     by_element: ClassVar[bool] = True
 
-    weight: CodeArray = field("codes, shape (K, KH, KW, C / groups)")
+    weight: CodeArray = field("integers, shape (K, KH, KW, C / groups)", format="weight_format")
     output_size: tuple[int, int] = field("height and width of the output")
-    weight_format: IntFormat = field("format of the weights", default=IntFormat(8))
+    weight_format: WeightFormat = field("format of the weights", default=IntFormat(8))
     bias: IntArray = field("added to every sum, per tensor or per output channel", default=0)
     input_zero_point: int = field("zx of rule S1", default=0)
     weight_zero_point: IntArray = field("zw of rule S1, per tensor or per output channel", default=0)
@@ -63,7 +63,7 @@ class TransposeConv2d(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        integer_input(self, x)
+        whole_input(self, x)
         depth = self.weight.shape[3] * self.groups
         self.require(len(x.shape) == 3, f"input must have shape (H, W, C), not {x.shape}. [R1]")
         self.require(x.shape[2] == depth, f"input must have {depth} channels, not {x.shape[2]}. [R1]")

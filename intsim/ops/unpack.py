@@ -15,7 +15,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval
 from intsim.formats import TensorSpec
-from intsim.ops.base import Op, integer_input
+from intsim.ops.base import Op, discrete_input
 from intsim.ops.moves import carried, check_axis, require_axis
 from intsim.record import Array, field
 
@@ -34,7 +34,7 @@ class Unpack(Op):
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         require_axis(self, self.axis, len(x.shape), "R1")
         left = TensorSpec((*x.shape[: self.axis], *x.shape[self.axis + 1 :]), format)
         return (left,) * x.shape[self.axis]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Accumulator
-from intsim.formats import IntFormat
+from intsim.formats import Discrete
 from intsim.ops.base import kind_of
 from intsim.record import Array
 
@@ -35,7 +35,7 @@ def check_weights(op: Any, rank: int, label: str, channel_axes: int = 1) -> Iter
             yield name, f"must be one value or {channels}, not of shape {values.shape}. [{label}]"
 
 
-def check_codes(op: Any, name: str, format: IntFormat, label: str) -> Iterator[tuple[str, str]]:
+def check_codes(op: Any, name: str, format: Discrete, label: str) -> Iterator[tuple[str, str]]:
     """Check that a code array fits its format, and narrow it to the format's storage."""
     values = getattr(op, name)
     outside = format.outside(values)

@@ -5,7 +5,9 @@ Rules (W), cited by the ops
 W1. Output size = floor((size + before + after - reach) / stride) + 1, where
     reach = (kernel - 1) * dilation + 1; it must be at least 1.
 W2. Output position o looks at the places o * stride - before + k * dilation, k from 0.
-W3. SAME pads so that the output size is ceil(size / stride), the odd element after; VALID pads nothing.
+W3. Strides, dilations, paddings and the kernels of poolings are at most 65536, beyond any use: what is made
+    of them stays within memory, whatever a file says.
+W4. SAME pads so that the output size is ceil(size / stride), the odd element after; VALID pads nothing.
     Files hold the explicit numbers.
 """
 
@@ -20,12 +22,15 @@ from intsim.record import Array
 
 Pair = tuple[int, int]
 Padding = tuple[Pair, Pair]
+LARGEST = 1 << 16
+"""Rule W3."""
+
 Taps = list[tuple[int, ...]]
 """Sets of taps along one axis."""
 
 
 def same_padding(size: Pair, kernel: Pair, stride: Pair, dilation: Pair = (1, 1)) -> Padding:
-    """Rule W3, SAME, for height and width.
+    """Rule W4, SAME, for height and width.
 
     Examples
     --------
@@ -51,12 +56,16 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding:
 
 def check_window(stride: Pair, dilation: Pair, padding: Padding) -> Iterator[tuple[str, str]]:
     """The rules of the fields themselves, for use in an op's `check`."""
-    if min(stride) < 1:
-        yield "stride", f"must be at least 1, not {stride}. [W1]"
-    if min(dilation) < 1:
-        yield "dilation", f"must be at least 1, not {dilation}. [W1]"
-    if min(min(pair) for pair in padding) < 0:
-        yield "padding", f"must not be negative, not {padding}. [W1]"
+    yield from check_steps("stride", stride)
+    yield from check_steps("dilation", dilation)
+    if min(min(pair) for pair in padding) < 0 or max(max(pair) for pair in padding) > LARGEST:
+        yield "padding", f"must be 0 to {LARGEST}, not {padding}. [W3]"
+
+
+def check_steps(name: str, values: Pair) -> Iterator[tuple[str, str]]:
+    """Check a field of two sizes."""
+    if min(values) < 1 or max(values) > LARGEST:
+        yield name, f"must be 1 to {LARGEST}, not {values}. [W3]"
 
 
 def taps_inside(size: Pair, kernel: Pair, stride: Pair, dilation: Pair, padding: Padding) -> Array:

@@ -12,7 +12,8 @@ The network file
                           outputs         list of texts, the tensors that the network gives, in order
     /inputs/NAME          position        integer, place among the inputs, from 0
                           shape           list of integers, one sample's sizes; no batch axis
-                          format          text, what numbers it holds: int8, uint4, ..., float32, float64
+                          format          text, what numbers it holds: int8, uint4, ..., bipolar, ternary,
+                                          float32, ...; or a group, as any number format
         quantization      group, optional; an annotation that says what the integers stand for,
                           real = scale * (q - zero_point), and that execution ignores:
             scale         dataset of float64, one value, or one per index along `axis`
@@ -37,13 +38,17 @@ true or false                   attribute; h5py's boolean (an HDF5 enumeration F
                                 8 bits), or an integer 0 or 1
 a text, one of several names    attribute; a string of a fixed length in UTF-8 or ASCII; names in lower
                                 case, as in ``half_up``
-a number format                 attribute; its name as a text: int1 to int64, uint1 to uint64
+a number format                 attribute; its name as a text: int1 to int64, uint1 to uint64, or a name
+                                that ``intsim formats`` lists; a format without a name is a record
 a list of these                 attribute with one axis, or, for lists of equally long lists, with two; a
                                 list of one may also be written without an axis
 an array                        dataset; integers of any type of 8 to 64 bits, where the op's format says
                                 which values are allowed; reals float32 or float64, and which of the two
                                 is part of the meaning. An array that may be one value for all channels
                                 may have no axis or one axis of length 1
+an array of 1, 2, 4 or 6 bits   group: `packing` (bits, two-bit, nibbles, six-bit; see ``intsim formats``),
+                                `shape` and `bytes`, a dataset of uint8: the codes in C order as one
+                                stream. A dataset of plain integers is read as well
 a record                        group with the record's own fields in it; where a field allows several
                                 kinds of record, the group's attribute ``type`` names the one that it is,
                                 in the spelling of ``intsim ops NAME``

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any, TypeVar, get_args
 
 import numpy as np
 
 from intsim.errors import FileError, Finding, SpecError
-from intsim.formats import IntFormat, RealFormat
+from intsim.formats import Discrete, IntFormat, RealFormat
+from intsim.formats.table import FORMATS
 from intsim.record import Array, Record, schema
 from intsim.storage import kinds
 from intsim.storage.findings import Collector
 from intsim.storage.hdf5 import Place
+from intsim.storage.packed import Packed, unpacked
 
 _DEEPEST = 32  # groups inside groups; an accumulator's registers are the deepest that makes sense
 
@@ -62,8 +65,13 @@ def read_fields(
         found.add(place.field(name), f"must be a field of {said} ({listed}), not {name!r}")
     for entry, annotation in fields:
         with found.noting():
-            values[entry.name] = read_value(place, entry.name, annotation)
+            packable = entry.metadata["format"] is not None and entry.name in place.groups
+            values[entry.name] = read_value(place, entry.name, Packed if packable else annotation)
     found.check()
+    for entry, _ in fields:
+        format = values.get(str(entry.metadata["format"]))
+        if isinstance(values[entry.name], Packed) and isinstance(format, Discrete):
+            values[entry.name] = unpacked(values[entry.name], format, place.at(entry.name))
     return values
 
 
@@ -102,7 +110,7 @@ def _from_attribute(place: Place, name: str, annotation: Any, wanted: str) -> An
 
 def _from_block(where: str, block: Array, annotation: Any, wanted: str) -> Any:
     """A scalar or a list, in Python's types; `Record` checks what is inside."""
-    scalars = [arm for arm in kinds.arms(annotation) if kinds.is_scalar(arm) or kinds.is_format(arm)]
+    scalars = [arm for arm in kinds.arms(annotation) if kinds.is_scalar(arm) or _has_name(arm)]
     lists = [arm for arm in kinds.arms(annotation) if kinds.leaf(arm) is not None]
     if block.ndim or (lists and not scalars):  # a list of one may be written without its axis
         if not lists:
@@ -111,7 +119,7 @@ def _from_block(where: str, block: Array, annotation: Any, wanted: str) -> Any:
     if not scalars:
         raise FileError(Finding(where, f"must be {wanted}, not an attribute"))
     value = block.item()
-    if isinstance(value, str) and any(map(kinds.is_format, scalars)):
+    if isinstance(value, str) and any(map(_has_name, scalars)):
         return _format(where, value, scalars)
     return _truth(value) if bool in scalars and int not in scalars else value
 
@@ -170,16 +178,26 @@ def _numbered(place: Place, arm: Any) -> tuple[Any, ...]:
     return tuple(values)
 
 
-def _format(where: str, text: str, possible: list[Any]) -> IntFormat | RealFormat:
+def _has_name(arm: Any) -> bool:
+    return kinds.is_format(arm) or kinds.is_named(arm)
+
+
+def _format(where: str, text: str, possible: list[Any]) -> Any:
+    """Rule K2."""
     real = {"float32": RealFormat(32), "float64": RealFormat(64)}
     if RealFormat in possible and text in real:
         return real[text]
-    if IntFormat in possible:
+    if text in FORMATS and type(FORMATS[text].format) in possible:
+        return FORMATS[text].format
+    if IntFormat in possible and re.fullmatch(r"u?int[0-9]+", text):
         try:
             return IntFormat.parse(text)
         except SpecError as error:
             raise FileError(finding.at(where) for finding in error.findings) from None
-    raise FileError(Finding(where, f"must be {' or '.join(real)}, not {text!r}"))
+    words = [*real] if RealFormat in possible else []
+    words += ["int1 to int64, uint1 to uint64"] if IntFormat in possible else []
+    words += ["a name of `intsim formats`"] if any(map(kinds.is_named, possible)) else []
+    raise FileError(Finding(where, f"must be {' or '.join(words)}, not {text!r}"))
 
 
 def _as_list(block: Array, arm: Any) -> list[Any]:

@@ -9,14 +9,21 @@ import h5py
 import numpy as np
 
 from intsim.errors import FileError, Finding
+from intsim.formats.table import name_of
 from intsim.record import Array, Record, conform, describe, schema
 from intsim.storage import kinds
+from intsim.storage.packed import packed
 
 
 def write_fields(group: h5py.Group, record: Record) -> None:
     """Write every field of a record into a group."""
     for entry, annotation in schema(type(record)):  # type: ignore[arg-type]
-        write_value(group, entry.name, annotation, getattr(record, entry.name))
+        value, format = getattr(record, entry.name), entry.metadata["format"]
+        narrow = None if format is None else packed(value, getattr(record, format))
+        if narrow is None:
+            write_value(group, entry.name, annotation, value)
+        else:
+            write_fields(group.create_group(entry.name), narrow)
 
 
 def write_value(group: h5py.Group, name: str, annotation: Any, value: Any) -> None:
@@ -39,6 +46,8 @@ def write_value(group: h5py.Group, name: str, annotation: Any, value: Any) -> No
         group.create_dataset(name, data=value)
     elif kinds.leaf(arm) is not None:
         _write_block(group, name, _block(where, kinds.leaf(arm), value))
+    elif kinds.is_named(arm) and (known := name_of(value)) is not None:
+        _write_block(group, name, _block(where, str, known))
     elif kinds.is_record(arm):
         inside = group.create_group(name)
         if sum(map(kinds.is_record, kinds.arms(annotation))) > 1:

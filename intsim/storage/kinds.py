@@ -3,8 +3,11 @@
 Rules
 -----
 K1. int, bool, float, str and choices are attributes; a choice is its name in lower case.
-K2. A plain number format (`IntFormat`, `RealFormat`) is an attribute that holds its name: int8, float32.
-K3. An array is a dataset.
+K2. A number format is an attribute that holds its name, where it has one: int8, float32, bipolar, e4m3, mxfp4
+    (`intsim formats` lists them). Any other format is a record (K5).
+K3. An array is a dataset. Entries of a format of 1, 2, 4 or 6 bits are packed instead: a group with the
+    attributes `packing` (bits, two-bit, nibbles, six-bit) and `shape`, and a dataset `bytes` (uint8) of their
+    codes in C order, one stream. A dataset of the entries themselves is read as well.
 K4. A list of K1's, or of equally long lists of them, is an attribute. What takes more than 32 KiB is a
     dataset instead, because HDF5 holds an attribute in 64 KiB.
 K5. A record is a group; where a field allows several kinds of record, its attribute ``type`` says which.
@@ -20,13 +23,11 @@ import typing
 from enum import Enum
 from typing import Annotated, Any, get_args, get_origin
 
-from intsim.formats import IntFormat, RealFormat
+from intsim.formats import BlockFormat, Discrete, IntFormat, RealFormat
 from intsim.record import Record, describe
 
 LARGEST = 32 << 10
 """Bytes of a value that is kept as an attribute (rule K4)."""
-
-FORMATS = (IntFormat, RealFormat)
 
 
 @functools.cache
@@ -52,9 +53,16 @@ def is_scalar(annotation: Any) -> bool:
     )
 
 
+@functools.cache
 def is_format(annotation: Any) -> bool:
-    """Rule K2."""
-    return annotation in FORMATS
+    """Rule K2: every one of them has a name."""
+    return annotation in (IntFormat, RealFormat)
+
+
+@functools.cache
+def is_named(annotation: Any) -> bool:
+    """Rule K2: some of them have a name; they are records too."""
+    return annotation is not IntFormat and _is_class(annotation, (Discrete, BlockFormat))
 
 
 @functools.cache
@@ -66,7 +74,11 @@ def is_array(annotation: Any) -> bool:
 @functools.cache
 def is_record(annotation: Any) -> bool:
     """Rule K5."""
-    return isinstance(annotation, type) and issubclass(annotation, Record) and not is_format(annotation)
+    return _is_class(annotation, Record) and not is_format(annotation)
+
+
+def _is_class(annotation: Any, of: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, of)
 
 
 @functools.cache
@@ -93,6 +105,9 @@ def kept(annotation: Any) -> str:
     for arm in arms(annotation):
         if is_format(arm):
             word = "the name of a format (an attribute: int8, uint4, float32, ...)"
+            said += [] if word in said else [word]
+        elif is_named(arm):
+            word = "the name of a format (an attribute), or one as a group"
             said += [] if word in said else [word]
         elif is_scalar(arm) or leaf(arm) is not None:
             said.append(f"{describe(arm)} (an attribute)")

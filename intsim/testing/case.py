@@ -10,7 +10,7 @@ import numpy as np
 
 from intsim.arithmetic import Interval
 from intsim.errors import OverflowTrap
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, IntFormat, TensorSpec
 from intsim.network import Network, NetworkBuilder
 from intsim.ops import Op
 from intsim.record import Array
@@ -72,7 +72,7 @@ def wide(values: Array) -> Array:
 
 def ranges_of(case: Case) -> Iterator[list[Interval]]:
     """What can be said of the inputs: their formats, the range of all values, those of the channels."""
-    integer = [isinstance(spec.format, IntFormat) for spec in case.specs]
+    integer = [isinstance(spec.format, Discrete) for spec in case.specs]
     pairs = list(zip(case.specs, case.inputs, integer, strict=True))
     door = Interval(0, 0)
     yield [Interval.of_format(spec.integer) if is_int else door for spec, _, is_int in pairs]

@@ -28,7 +28,7 @@ import numpy as np
 from intsim import arithmetic, formats
 from intsim.arithmetic import Bounds, Interval
 from intsim.errors import OverflowTrap, SpecError
-from intsim.formats import IntFormat
+from intsim.formats import Discrete
 from intsim.ops import OPS, Op
 from intsim.record import Array, schema
 from intsim.testing.case import INT64, TRAPPED, Case, network_of, outcome_of, ranges_of, wide
@@ -88,7 +88,7 @@ def check_reference(case: Case) -> None:
     for spec, output in zip(specs, outcome, strict=True):
         shape = (case.batch, *spec.shape)
         assert output.shape == shape, f"C5: infer says {shape}, the reference gives {output.shape}"
-        if not isinstance(spec.format, IntFormat):
+        if not isinstance(spec.format, Discrete):
             assert output.dtype == spec.format.storage, f"C5: {spec.format} in {output.dtype}"
             continue
         strangers = {type(value).__name__ for value in output.flat} - {"int"}
@@ -124,7 +124,7 @@ def check_bounds(case: Case) -> None:
             specs = case.op.infer(*case.specs)
             assert len(bounds.outputs) == len(specs), "C3: one range per output"
             for spec, interval, output in zip(specs, bounds.outputs, outcome, strict=True):
-                if isinstance(spec.format, IntFormat):
+                if isinstance(spec.format, Discrete):
                     _contains("output", interval, output, case)
                     _contains("partial", bounds.partial, output, case)
                     assert interval.within(spec.format), f"C3: range {interval} is not in {spec.format}"

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from intsim.arithmetic import Interval
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, TensorSpec
 from intsim.network import Network
 from intsim.record import Array
 from intsim.testing.strategies import INT64_MAX, arrays, codes
@@ -53,7 +53,7 @@ def values_within(draw: st.DrawFn, interval: Interval, spec: TensorSpec, batch: 
 @st.composite
 def input_ranges(draw: st.DrawFn, network: Network) -> dict[str, Interval]:
     """Ranges for some of a network's integer inputs, as `network_bounds` and `prove` take them."""
-    integer = [entry for entry in network.inputs if isinstance(entry.spec.format, IntFormat)]
+    integer = [entry for entry in network.inputs if isinstance(entry.spec.format, Discrete)]
     return {entry.name: draw(intervals(entry.spec)) for entry in integer if draw(st.integers(0, 2))}
 
 

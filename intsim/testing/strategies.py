@@ -22,7 +22,8 @@ from intsim.arithmetic import (
     Topology,
     ZeroPointPlace,
 )
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, IntFormat, TensorSpec
+from intsim.formats.discrete import Listed
 from intsim.record import Array
 from intsim.testing.steps import step_lists
 
@@ -111,13 +112,15 @@ def requantizations(
     return Requantization(steps, format, draw(overflows(trap)))
 
 
-def codes(format: IntFormat) -> st.SearchStrategy[int]:
+def codes(format: Discrete) -> st.SearchStrategy[int]:
     """Integers of a format that fit int64: edges, sums of two edges, masked random ones, and any.
 
     The patterns are those of Berkeley TestFloat: edges are the ends of the format, 0, and powers of two
     with their neighbours; a masked random code has some low bits, or all but some, free, and the others
-    all 0 or all 1.
+    all 0 or all 1. Of a format that lists its integers, any.
     """
+    if isinstance(format, Listed):
+        return st.sampled_from(sorted(format.listed()[0].tolist(), key=abs))
     low, high = format.min, min(format.max, INT64_MAX)
     edges = {low, low + 1, high, high - 1, 0, 1, -1, low // 2, high // 2}
     for bit in range(format.bits):

@@ -47,7 +47,7 @@ import numpy as np
 
 from intsim.arithmetic import Accumulator, Interval
 from intsim.errors import Finding, SpecError
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Discrete, TensorSpec
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
 from intsim.ops import OPS
@@ -165,7 +165,7 @@ def _claimable(
         else:
             found = [_followed(node, specs, given, spec) for spec in outputs]
         for name, spec, interval in zip(node.outputs, outputs, found, strict=True):
-            if isinstance(spec.format, IntFormat):
+            if isinstance(spec.format, Discrete):
                 tensors[name] = interval
         if node.op.name in SHAPED and _same_shapes(node, specs, shaped):
             shaped.update(node.outputs)
@@ -181,7 +181,7 @@ def _followed(
 ) -> Interval:
     """What the checker finds that an output can be."""
     op: Any = node.op
-    if op.name in FOLLOWED and (op.name != "requantize" or all(map(_steps, op.requantization.steps))):
+    if op.name in FOLLOWED and (op.name != "requantize" or all(map(_steps, op.rule.steps))):
         return op.bounds(specs, given).outputs[0]  # type: ignore[no-any-return]
     if op.name == "avg_pool2d" and not op.count_padding:
         return given[0]
@@ -191,7 +191,7 @@ def _followed(
         border = {"pad": "value", "avg_pool2d": "zero_point"}.get(op.name)
         moved = [interval.hull() for interval in (given[:1] if op.name == "gather" else given)]
         return Interval.join([*moved, *([_point(getattr(op, border))] if border else [])])
-    return Interval.of_format(output.integer) if isinstance(output.format, IntFormat) else Interval(0, 0)
+    return Interval.of_format(output.integer) if isinstance(output.format, Discrete) else Interval(0, 0)
 
 
 def _steps(step: Any) -> bool:
@@ -264,7 +264,7 @@ def _rested_on(network: Network, tensors: Mapping[str, Interval]) -> set[str]:
                 format = network.specs[name].format
                 if (
                     name not in inputs
-                    and isinstance(format, IntFormat)
+                    and isinstance(format, Discrete)
                     and tensors[name] != Interval.of_format(format)
                 ):
                     wanted.add(name)

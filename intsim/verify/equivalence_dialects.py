@@ -50,6 +50,8 @@ def by_dialect(network: Network, node: Node, dialect: Dialect) -> Requantization
         which = "input" if x is None else "output"
         raise SpecError(f"its {which} has no scale in the network")
     rule: Requantization = node.op.requantization  # type: ignore[attr-defined]
+    if node.op.format is not None:  # type: ignore[attr-defined]
+        raise SpecError(f"its output is {network.specs[node.outputs[0]].format}, which no dialect makes")
     last = rule.steps[-1] if rule.steps else None
     lo, hi = (last.lo, last.hi) if isinstance(last, Clamp) else (None, None)
     _along_channels(network, node, x, y)

@@ -140,7 +140,7 @@ def compare_with_dialect(
         except SpecError as error:
             yield NodeComparison(node.name, node.op.name, why_not=f"not made anew: {error}")
             continue
-        mine: Requantization = node.op.requantization  # type: ignore[attr-defined]
+        mine: Requantization = node.op.rule  # type: ignore[attr-defined]
         yield options.rules(node.name, mine, other, ranges[node.inputs[0]])
 
 
@@ -183,7 +183,7 @@ def _compare_node(
         return NodeComparison(node.name, node.op.name, why_not="it reads other tensors in the second network")
     if isinstance(node.op, Requantize) and isinstance(other.op, Requantize):
         return options.rules(
-            node.name, node.op.requantization, other.op.requantization, ranges[node.inputs[0]]
+            node.name, node.op.rule, other.op.rule, ranges[node.inputs[0]]
         )
     if {node.op.name, other.op.name} <= TABLED:
         return _compare_tables(blank, node.op, other.op, ranges[node.inputs[0]])

@@ -62,7 +62,7 @@ def narrowest_of_network(
     ranges = network_bounds(network, options.ranges).tensors
     for node in chosen:
         op: Any = node.op
-        rule: Requantization = op.requantization
+        rule: Requantization = op.rule
         interval = ranges[node.inputs[0]]
         found = NodeWidths(node.name, narrowest(rule, interval, rounding), _now(rule))
         if not found.missing:

@@ -172,7 +172,7 @@ def _registers(terms: Terms) -> str:
 
 def _steps_section(node: Node, op: Requantize, index: tuple[int, ...], x: Array) -> Section:
     """The value after every step and every register of a requantization."""
-    rule = op.requantization
+    rule = op.rule
     place, channel = (0, *index), (index[-1] if index else 0)
     values = x[None].astype(object)  # all of the sample, because a random rounding depends on the place
     rows: list[tuple[Any, ...]] = [("sum", int(values[place]))]

@@ -100,7 +100,7 @@ def test_covering_is_the_narrowest(a, b):
         ),
         (
             lambda: TensorSpec((2,), "int8"),
-            "TensorSpec.format: must be IntFormat or RealFormat, not 'int8'",
+            "TensorSpec.format: must be a number format, not 'int8'",
         ),
         (
             lambda: TensorSpec((2,), INT8, Quantization([1.0, 2.0], [0, 0], axis=1)),

@@ -109,7 +109,7 @@ def test_bilinear_by_hand():
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: AvgPool2d((0, 1)), "avg_pool2d.kernel: must be at least 1, not (0, 1). [W1]"),
+        (lambda: AvgPool2d((0, 1)), "avg_pool2d.kernel: must be 1 to 65536, not (0, 1). [W3]"),
         (
             lambda: AvgPool2d((1, 1), rounding=Rounding.STOCHASTIC),
             "avg_pool2d.rounding: must not be STOCHASTIC. [R4]",

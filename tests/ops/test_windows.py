@@ -86,14 +86,14 @@ WEIGHT = np.ones((1, 3, 3, 1), np.int8)
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: Conv2d(WEIGHT, stride=(0, 1)), "conv2d.stride: must be at least 1, not (0, 1). [W1]"),
+        (lambda: Conv2d(WEIGHT, stride=(0, 1)), "conv2d.stride: must be 1 to 65536, not (0, 1). [W3]"),
         (
             lambda: MaxPool2d((2, 2), dilation=(1, 0)),
-            "max_pool2d.dilation: must be at least 1, not (1, 0). [W1]",
+            "max_pool2d.dilation: must be 1 to 65536, not (1, 0). [W3]",
         ),
         (
             lambda: AvgPool2d((2, 2), padding=((0, -1), (0, 0))),
-            "avg_pool2d.padding: must not be negative, not ((0, -1), (0, 0)). [W1]",
+            "avg_pool2d.padding: must be 0 to 65536, not ((0, -1), (0, 0)). [W3]",
         ),
     ],
 )

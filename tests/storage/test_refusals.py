@@ -79,12 +79,12 @@ def findings_of(path):
             "/inputs/x.format.IntFormat.bits: must be 1 to 64, not 65",
         ),
         (
-            set_attribute("/inputs/x", "format", np.bytes_("bfloat16")),
-            "/inputs/x.format: format must be int1 to int64 or uint1 to uint64, not 'bfloat16'",
+            set_attribute("/inputs/x", "format", np.bytes_("float8")),
+            "/inputs/x.format: must be float32 or float64 or int1 to int64, uint1 to uint64 or a name of `intsim formats`, not 'float8'",
         ),
         (
             set_attribute("/inputs/x", "format", 8),
-            "/inputs/x.format: must be IntFormat or RealFormat, not 8",
+            "/inputs/x.format: must be a number format, not 8",
         ),
         (
             put("/inputs/x/quantization/scale", data=[-1.0]),
@@ -108,7 +108,7 @@ def findings_of(path):
         (drop(f"{CONV}/accumulator"), f"{CONV}.accumulator: must be Accumulator (a group), not missing"),
         (set_attribute(CONV, "stride", [1, 1, 1]), f"{CONV}.stride: must have 2 entries, not 3: (1, 1, 1)"),
         (set_attribute(CONV, "stride", [1.0, 1.0]), f"{CONV}.stride: must be an integer, not 1.0"),
-        (set_attribute(CONV, "stride", [0, 1]), f"{CONV}.stride: must be at least 1, not (0, 1). [W1]"),
+        (set_attribute(CONV, "stride", [0, 1]), f"{CONV}.stride: must be 1 to 65536, not (0, 1). [W3]"),
         (set_attribute(CONV, "groups", True), f"{CONV}.groups: must be an integer, not True"),
         (
             set_attribute(CONV, "groups", [[1]]),
@@ -229,7 +229,7 @@ def test_rules_of_the_network(change, expected, tmp_path):
 
 def test_the_whole_message(tmp_path):
     path = spoiled(tmp_path / "model.h5", set_attribute(CONV, "stride", [0, 1]))
-    message = f"{path}:{CONV}.stride: must be at least 1, not (0, 1). [W1]"
+    message = f"{path}:{CONV}.stride: must be 1 to 65536, not (0, 1). [W3]"
     with pytest.raises(FileError, match=f"^{re.escape(message)}$"):
         load(path)
 

@@ -198,7 +198,8 @@ def ours(path, change):
         ),
         (
             lambda file: file["intsim.specs/a second"].attrs.__setitem__("format", np.bytes_("int")),
-            ":/intsim.specs/a second.format: format must be int1 to int64 or uint1 to uint64, not 'int'"
+            ":/intsim.specs/a second.format: must be float32 or float64 or int1 to int64, uint1 to uint64"
+            " or a name of `intsim formats`, not 'int'"
             "\n{path}:/intsim.specs/a second: must be a group, not missing",
         ),
         (
