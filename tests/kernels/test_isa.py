@@ -5,12 +5,10 @@ import re
 import subprocess
 import sys
 
-import llvmlite.binding as llvm
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from llvmlite import ir
 
 from intsim import plan, run
 from intsim.arithmetic import Accumulator
@@ -23,6 +21,7 @@ from intsim.kernels.jit import compiled
 from intsim.kernels.packing import chunk, operands, pack, pieces, steps_of
 from intsim.ops import Conv2d, Dense, DepthwiseConv2d
 from intsim.testing import Case, network_of
+from tests.kernels.assembled import assembly
 
 HERE = [isa for isa in ISAS if table.runs(isa)]
 BYTES = [isa for isa in HERE if isa.bytes is not None]
@@ -215,21 +214,11 @@ TARGETS = {
 }
 
 
-def assembly(kernel, triple, features, signs=(True,)):
-    module = ir.Module("blocks")
-    module.triple = triple
-    for sign in signs:
-        for made in (micro.block(module, kernel, *shape, sign) for shape in SHAPES[kernel]):
-            made.linkage = ""
-    llvm.initialize_all_targets()
-    llvm.initialize_all_asmprinters()
-    machine = llvm.Target.from_triple(triple).create_target_machine(
-        opt=3, features=",".join(f"+{name}" for name in features)
-    )
-    parsed = llvm.parse_assembly(str(module))
-    builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    builder.getModulePassManager().run(parsed, builder)
-    return machine.emit_assembly(parsed)
+def assembled(kernel, triple, features, signs=(True,)):
+    def blocks(module):
+        return [micro.block(module, kernel, *shape, sign) for sign in signs for shape in SHAPES[kernel]]
+
+    return assembly(blocks, triple, features)
 
 
 SHAPES = {
@@ -245,7 +234,7 @@ def test_the_instructions_are_the_ones_meant(isa):
     """Also where this processor lacks them: compiled for one that has them."""
     triple, expected = TARGETS[isa.name]
     name = type(isa.bytes or isa.words).__name__
-    shown = assembly(name, triple, isa.features, (True, False) if isa.name == "amx" else (True,))
+    shown = assembled(name, triple, isa.features, (True, False) if isa.name == "amx" else (True,))
     for instruction in expected:
         assert re.search(rf"\b{instruction}", shown), instruction
     loops = [line for line in shown.splitlines() if "call" in line.split()[:1]]
@@ -254,7 +243,7 @@ def test_the_instructions_are_the_ones_meant(isa):
 
 def test_sums_stay_in_registers():
     """A product each for the vectors of sums of a block, and none of them on the stack."""
-    shown = assembly("VnniBytes512", "x86_64-linux-gnu", ISAS[1].features)
+    shown = assembled("VnniBytes512", "x86_64-linux-gnu", ISAS[1].features)
     body = shown.split("VnniBytes512.6x4:")[1].split(".Lfunc_end")[0]
     assert len(re.findall(r"vpdpbusd\s", body)) >= 24
     assert not re.findall(r"%rsp.*%zmm|%zmm.*%rsp", body)

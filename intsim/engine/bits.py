@@ -1,0 +1,207 @@
+"""Sums of products on packed words: which coding, which layout, and the call (rules N1 to N4, L1 to L4)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from intsim.arithmetic import Interval
+from intsim.engine.blocks import SIGNED_CODES
+from intsim.engine.products import Products
+from intsim.kernels.bits_coding import (
+    BIPOLAR,
+    TERNARY,
+    Coding,
+    Passes,
+    constants,
+    of_values,
+    passes_of,
+    whole,
+)
+from intsim.kernels.bits_packing import pack_weights, planes_of, words_of
+from intsim.kernels.epilogue import Epilogue, padded
+from intsim.kernels.isa.counters import CHANNELS, Counter, counter_of, most
+from intsim.kernels.isa.table import Isa, chosen
+from intsim.kernels.scratch import Wanted, scratch
+from intsim.kernels.threads import run_parts
+from intsim.record import Array
+
+_SUMS = 1 << 15  # int32 sums that are finished at a time, unless one row takes more
+_BAND = 1 << 15  # words of packed lines, unless one line takes more
+_ROWS = 256  # the most rows that are finished at a time
+_THREAD = 1 << 24  # products of bits below which a thread costs more than it gives
+
+
+@dataclass(frozen=True, eq=False)
+class Bits:
+    """Packed weights and everything that a call needs beside the input: see `engine.blocks.Blocks`.
+
+    isa, counter : the instruction set, and its kernel
+    x, w : how the input and the weights are coded
+    passes : how their products are counted
+    start : object array (channels), added to every sum: bias, zero point and rule L2
+    weights : int64 (sets, words), packed
+    offsets, layout : see `kernels.bits`
+    outside : int64, the words of a pixel that is not in the image
+    geometry : places of `kernels.sums`
+    matrix : whether every window is one place, each met once
+    wanted : scratch
+    products : of bits, for one output position
+    """
+
+    isa: Isa
+    counter: Counter
+    x: Coding
+    w: Coding
+    passes: Passes
+    start: Array
+    weights: Array
+    offsets: Array
+    layout: Array
+    outside: Array
+    geometry: Array
+    matrix: bool
+    wanted: tuple[Wanted, ...]
+    products: int
+
+    @property
+    def word(self) -> str:
+        """What the plan says: lanes, the planes of both operands, and the instruction set."""
+        return f"int32 (bits {len(self.x.planes)}x{len(self.w.planes)}, {self.isa.name})"
+
+    @cached_property
+    def _tables(self) -> tuple[Array, ...]:
+        """The passes, what the ends add, and the input's planes, as the kernel takes them."""
+        rows = np.array(self.passes.passes, np.int64).reshape(-1, 3)
+        return rows, np.array(self.passes.ends, np.int64), np.array(self.x.planes, np.int64)
+
+    def run(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
+        """All sums of `x` through an epilogue.
+
+        Parameters
+        ----------
+        x : (N, H, W, C), C-contiguous, int8 or uint8
+        epilogue : its start values hold `start`
+        out : (N * OH * OW, channels), of 8, 16 or 32 bits
+        threads : how many may work at once
+        """
+        if not out.size:
+            return
+        from intsim.kernels.bits import count_lines
+
+        geometry = self.geometry
+        lines, columns = x.shape[0] * int(geometry[3]), int(geometry[4])
+        if self.matrix:
+            lines, columns = lines * columns, 1
+        codes, to = x.view(np.uint8).reshape(-1), out.view(SIGNED_CODES[out.itemsize])
+        passes, ends, planes = self._tables
+        fixed = (
+            self.counter,
+            self.passes.count.place,
+            codes,
+            self.weights,
+            self.offsets,
+            self.layout,
+            geometry,
+        )
+        tables = (planes, self.outside, passes, ends, epilogue)
+
+        def part(begin: int, end: int) -> None:
+            tail, words, sums = scratch(*self.wanted)
+            count_lines(*fixed, *tables, begin, end, tail, words, sums, to)
+
+        run_parts(part, lines, threads, max(1, _THREAD // (self.products * columns)))
+
+
+def input_coding(products: Products, bipolar: bool, interval: Interval) -> Coding | None:
+    """How the input is coded (rule L4); None where it is no byte or has no bits for the zero point.
+
+    Parameters
+    ----------
+    bipolar : whether its format holds +1 and -1 alone
+    interval : what it can be
+    """
+    if products.storage not in (np.int8, np.uint8):
+        return None
+    zero = products.input_zero_point
+    if bipolar and not _meets_outside(products):
+        return BIPOLAR
+    found = TERNARY if bipolar else whole(interval.min, interval.max)
+    if found is None or not _meets_outside(products) or found.holds(zero):
+        return found
+    return whole(min(interval.min, zero), max(interval.max, zero))
+
+
+def _meets_outside(products: Products) -> bool:
+    """Whether any window reaches beyond the image."""
+    height, width, _, rows, columns, kh, kw, sh, sw, dh, dw, top, left, _ = products.geometry.tolist()
+    below = (rows - 1) * sh - top + (kh - 1) * dh >= height
+    right = (columns - 1) * sw - left + (kw - 1) * dw >= width
+    return bool(top > 0 or left > 0 or below or right)
+
+
+def bits_of(products: Products, bipolar: bool, interval: Interval) -> Bits | None:
+    """The sums modulo 2**32 by counting bits; None where operands are too wide, or channels in groups.
+
+    Parameters
+    ----------
+    bipolar, interval : see `input_coding`
+    """
+    x = input_coding(products, bipolar, interval)
+    centred = products.centred()
+    if x is None or products.groups > 1 or centred.dtype == object:
+        return None
+    w = of_values(centred)
+    return None if w is None else _laid_out(products, centred, x, w)
+
+
+def _laid_out(products: Products, centred: Array, x: Coding, w: Coding) -> Bits:
+    isa = chosen()
+    counter, passes = counter_of(isa), passes_of(x, w)
+    _, _, channels, height, columns, kh, kw, down, across, gap, apart, _, before, _ = (
+        products.geometry.tolist()
+    )
+    words = words_of(channels)
+    each = words * len(x.planes)
+    beside = apart == 1 or kw == 1
+    pitch = ((columns - 1) * across + (kw - 1) * apart + 1) * each
+    taps = [(i, 0) for i in range(kh)] if beside else [(i, j) for i in range(kh) for j in range(kw)]
+    offsets = np.array([8 * (i * gap * pitch + j * apart * each) for i, j in taps], np.int64)
+    segments = len(taps)
+    deep = products.channels
+    wide = max(padded(deep), -(-deep // CHANNELS) * CHANNELS)
+    rows = max(1, min(_ROWS, _SUMS // wide))
+    reach = (kh - 1) * gap + 1
+    lines = max(1, min(height, (_BAND // pitch - reach) // down + 1))
+    if products.matrix:
+        rows, lines = max(1, min(rows, _BAND // each)), 0
+        held = rows * each
+    else:
+        held = ((lines - 1) * down + reach) * pitch
+    steps = words * (kw if beside else 1)
+    high, panels = most(counter, passes.count)
+    layout = [steps, segments, -(-deep // CHANNELS), before, pitch, each, lines, rows, high, panels]
+    layout.append(passes.count.w)
+    split = centred.reshape(deep, segments, -1, channels)
+    zero = products.input_zero_point
+    sums = centred.sum(axis=1).astype(object)
+    outside = planes_of(np.full(channels, zero), x.planes).ravel().view(np.int64)
+    return Bits(
+        isa,
+        counter,
+        x,
+        w,
+        passes,
+        products.bias - zero * sums + constants(x, w, centred).astype(object),
+        pack_weights(split, passes.sets),
+        offsets,
+        np.array(layout, np.int64),
+        outside,
+        products.geometry,
+        products.matrix,
+        (((64,), np.uint8), ((held,), np.int64), ((rows, wide), np.int32)),
+        math.prod((segments * steps, 64, deep, passes.cost)),
+    )
