@@ -1,0 +1,45 @@
+"""ONNX files to networks: QOperator and QDQ graphs.
+
+A lowering for one more family of operators: see the recipe in `lowering`, write ``lower_<family>.py``, and
+import it here.
+"""
+
+from intsim_converters.onnx import (
+    lower_concat,
+    lower_convolution,
+    lower_doors,
+    lower_elementwise,
+    lower_matmul,
+    lower_movement,
+    lower_pooling,
+    lower_resize,
+    lower_slicing,
+    lower_tables,
+)
+from intsim_converters.onnx.convert import CONVERTER, Conversion, OnnxConverter, convert_model
+from intsim_converters.onnx.reader import read_model
+from intsim_converters.onnx.values import Layout
+
+LOWERED = (
+    lower_concat,
+    lower_convolution,
+    lower_doors,
+    lower_elementwise,
+    lower_matmul,
+    lower_movement,
+    lower_pooling,
+    lower_resize,
+    lower_slicing,
+    lower_tables,
+)
+"""The modules that register lowerings, by being imported."""
+
+__all__ = [
+    "CONVERTER",
+    "LOWERED",
+    "Conversion",
+    "Layout",
+    "OnnxConverter",
+    "convert_model",
+    "read_model",
+]

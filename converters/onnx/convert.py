@@ -1,0 +1,174 @@
+"""From an .onnx file to a `Network`: the driver over the nodes, and `CONVERTER`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_findings
+from intsim_converters.onnx.dialects import DEFAULT, DIALECTS
+from intsim_converters.onnx.folding import fold
+from intsim_converters.onnx.lowering import LOWERINGS, Lowering
+from intsim_converters.onnx.model import Constant, Graph, Model, Node, Port
+from intsim_converters.onnx.reader import Source, read_model
+from intsim_converters.onnx.refusals import node_reason, version_findings
+from intsim_converters.onnx.target import Refused, Target
+from intsim_converters.onnx.values import FORMATS, Codes, Entry, Layout, Pending
+
+from intsim.errors import ConversionError, Finding, SpecError
+from intsim.formats import RealFormat, TensorSpec
+from intsim.network import Network
+from intsim.ops import Reshape
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A network, and how its tensors stand to the file's.
+
+    batch : how the file's tensors are cut into samples
+    layouts : for each tensor of the network that is named as in the file, the order of its axes
+    """
+
+    network: Network
+    batch: Batch
+    layouts: Mapping[str, Layout]
+
+
+class OnnxConverter:
+    """Reads ONNX files; see `intsim.converter.Converter`."""
+
+    name = "onnx"
+    suffixes: tuple[str, ...] = (".onnx",)
+    dialects: Mapping[str, str] = DIALECTS
+    default_dialect = DEFAULT
+
+    def convert(self, source: Source, dialect: str | None = None) -> Network:
+        """The network of a file, or of a file's bytes, with a runtime's integers.
+
+        Parameters
+        ----------
+        source : path, or the file's bytes
+        dialect : a key of `dialects`; `default_dialect` where absent
+
+        Raises
+        ------
+        FileError
+            The file cannot be read as .onnx.
+        ConversionError
+            It holds something that cannot be mapped exactly; every such thing is listed.
+        """
+        dialect = self.default_dialect if dialect is None else dialect
+        if dialect not in DIALECTS:
+            raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
+        return convert_model(read_model(source), dialect).network
+
+
+CONVERTER = OnnxConverter()
+
+
+def convert_model(model: Model, dialect: str) -> Conversion:
+    """The network of a model that was read. Raises ConversionError as `OnnxConverter.convert`."""
+    findings = [*version_findings(model), *_graph_findings(model.graph), *shape_findings(model.graph)]
+    if findings:
+        raise _failure(model, findings)
+    graph = fold(model.graph, model.opsets.get("", 1))
+    errors: list[ConversionError] = []
+    for batch in readings(graph):
+        try:
+            return _convert(replace(model, graph=graph), dialect, batch)
+        except ConversionError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _convert(model: Model, dialect: str, batch: Batch) -> Conversion:
+    source = f"{model.where}, dialect {dialect}: {DIALECTS[dialect].split(':')[0]}"
+    target = Target(model.graph, batch, model.opsets, source)
+    for port in model.graph.inputs:
+        _input(target, port)
+    for node in model.graph.nodes:
+        _node(target, node, dialect)
+    if not target.findings:
+        _outputs(target)
+    if target.findings:
+        raise _failure(model, target.findings)
+    try:
+        return Conversion(target.builder.build(), batch, target.layouts)
+    except SpecError as error:
+        raise _failure(model, error.findings) from error
+
+
+def _failure(model: Model, findings: Iterable[Finding]) -> ConversionError:
+    return ConversionError(
+        Finding(f"{model.where}: {entry.where}" if entry.where else model.where, entry.what)
+        for entry in findings
+    )
+
+
+def _graph_findings(graph: Graph) -> Iterable[Finding]:
+    if not graph.inputs or not graph.outputs:
+        yield Finding(
+            "graph", f"must have inputs and outputs, not {len(graph.inputs)} and {len(graph.outputs)}"
+        )
+    names = [port.name for port in graph.inputs]
+    for port in graph.inputs:
+        where = f"graph input {port.name!r}"
+        if names.count(port.name) > 1:
+            yield Finding(where, "must be given once")
+        if port.dtype != "float32" and port.dtype not in FORMATS:
+            yield Finding(where, f"must be integers or float32, not {port.dtype}")
+
+
+def _input(target: Target, port: Port) -> None:
+    shape = input_shape(port)
+    sample = target.batch.sample(shape)
+    real = port.dtype == "float32"
+    format = RealFormat(32) if real else FORMATS[port.dtype]
+    target.builder.input(port.name, sample, format)
+    target.specs[port.name] = TensorSpec(sample, format)
+    target.layouts[port.name] = Layout.PLAIN
+    if real:
+        target.values[port.name] = Entry(port.name, shape)
+    else:
+        target.values[port.name] = Codes(port.name, shape, port.dtype, {Layout.PLAIN: port.name})
+
+
+def _node(target: Target, node: Node, dialect: str) -> None:
+    lowering = Lowering(target, node, dialect)
+    try:
+        reason = node_reason(node)
+        if reason is not None:
+            lowering.refuse(reason)
+        for name in node.outputs:
+            if name in target.values or node.outputs.count(name) > 1:
+                lowering.refuse(f"{name!r} must be written once, by one node")
+        lower = LOWERINGS.get((node.domain, node.op))
+        if lower is None:
+            lowering.refuse("is not an operator that this converter knows")
+        with np.errstate(all="ignore"):  # what leaves a float's reach becomes inf or nan, which are refused
+            lower(lowering)
+    except Refused:
+        pass
+    except SpecError as error:
+        target.findings.append(Finding(node.where, str(error)))
+
+
+def _outputs(target: Target) -> None:
+    """Outputs in order, each once, with the file's axes and names."""
+    for name in dict.fromkeys(port.name for port in target.graph.outputs):
+        value = target.values.get(name)
+        where = f"graph output {name!r}"
+        if isinstance(value, Codes):
+            held = target.view(value, Layout.PLAIN)
+            if held != name and name not in target.specs:
+                held = target.add(Reshape(target.batch.sample(value.shape)), held, name=name)
+            target.builder.output(held)
+        elif name in target.specs and name not in {port.name for port in target.graph.inputs}:
+            target.builder.output(name)
+        elif isinstance(value, Pending):
+            target.findings.append(Finding(where, f"must be integers, but {value.reason}"))
+        elif isinstance(value, Constant):
+            target.findings.append(Finding(where, "must be computed, not a constant"))
+        else:
+            target.findings.append(Finding(where, "must be integers, or the result of a DequantizeLinear"))

@@ -1,0 +1,20 @@
+"""The dialects of conversion: whose integers a network gets."""
+
+from __future__ import annotations
+
+DIALECTS: dict[str, str] = {
+    "ort": (
+        "ONNX Runtime 1.31.1 on x86 with AVX2 and FMA, session.qdqisint8allowed=1: float32"
+        " requantization with"
+        " ties to even, QDQ groups fused into integer operators as the runtime fuses them. Source:"
+        " ONNX Runtime,"
+        " onnxruntime/core/mlas/lib, contrib_ops/cpu/quantization, core/optimizer/qdq_transformer"
+    ),
+    "onnx-ref": (
+        "onnx.reference of ONNX 1.23.2: requantization in float64, the zero point added before rounding; QDQ"
+        " groups are not fused. Source: onnx/reference/ops"
+    ),
+}
+"""Name -> what it stands for, and where it was read."""
+
+DEFAULT = "ort"

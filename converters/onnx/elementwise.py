@@ -1,0 +1,51 @@
+"""What lowerings of operators that work element by element share: any layout will do; tables of codes.
+
+A table's entries are computed here in float32 and held in the network as integers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from intsim_converters.onnx.lowering import Lowering
+from intsim_converters.onnx.model import Array
+from intsim_converters.onnx.values import Codes, Layout, Meaning, Real
+
+from intsim.ops import Reshape
+
+
+def any_view(codes: Codes) -> tuple[str, Layout]:
+    """The network's tensor that holds codes already, an image rather than not."""
+    layout = Layout.IMAGE if Layout.IMAGE in codes.views else Layout.PLAIN
+    return codes.views[layout], layout
+
+
+def copy(op: Lowering, codes: Codes) -> Codes:
+    """The same codes under the output's name; a node only where the graph's output asks for one."""
+    if op.output not in op.target.outputs or codes.name == op.output:
+        return codes
+    name = op.view(codes, Layout.PLAIN)
+    sample = op.target.batch.sample(codes.shape)
+    return op.emit(Reshape(sample), name, shape=codes.shape, dtype=codes.dtype)
+
+
+def reals_of(meaning: Meaning) -> Array:
+    """What every code stands for, from the smallest code on, in float32."""
+    format = meaning.format
+    difference = np.arange(format.min, format.max + 1) - meaning.zero_point[0]
+    return difference.astype(np.float32) * meaning.scale[0].astype(np.float32)
+
+
+def quantized(op: Lowering, reals: Array, meaning: Meaning) -> Array:
+    """Reals as codes: the quotient in float32, half to even, plus the zero point, saturated."""
+    quotient = reals.astype(np.float32) / meaning.scale[0].astype(np.float32)
+    op.require(not np.isnan(quotient).any(), "every code must have a result, but one is not a number")
+    whole = np.rint(np.clip(quotient, -(2.0**40), 2.0**40)).astype(np.int64) + meaning.zero_point[0]
+    return np.clip(whole, meaning.format.min, meaning.format.max)
+
+
+def table_of(op: Lowering, real: Real, meaning: Meaning) -> Array:
+    """One entry for every code: what it stands for, through the functions, in codes of `meaning`."""
+    values = reals_of(real.meaning)
+    for function in real.functions:
+        values = np.asarray(function(values), np.float32)
+    return quantized(op, values, meaning)

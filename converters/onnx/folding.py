@@ -1,0 +1,114 @@
+"""What is constant is computed while converting: nodes that read constants only, and nothing that rounds.
+
+Shapes, and weights that are reshaped, transposed or quantized in the file, come this way. Moves are done by
+onnx's own reference; QuantizeLinear by the rule of the doors. A DequantizeLinear is left, as it says what a
+constant means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import onnx
+from intsim_converters.onnx.model import FLOATS, Array, Constant, Graph, Node
+from intsim_converters.onnx.values import FORMATS
+from onnx.reference import ReferenceEvaluator
+
+_MOVES = (
+    "Cas"
+    "t", "Concat", "ConstantOfShape", "Expand", "Flatten", "Gather", "Identity", "Reshape", "Shape", "Slice",
+    "Squeeze", "Tile", "Transpose", "Unsqueeze",
+)  # fmt: skip
+_WHOLE = ("Add", "Sub", "Mul", "Range", "Min", "Max")  # of integers only
+_LARGEST = 1 << 28  # elements of a folded tensor
+
+
+def fold(graph: Graph, opset: int) -> Graph:
+    """The graph without the nodes whose results are constants; nodes keep their index."""
+    constants = dict(graph.constants)
+    kept: list[Node] = []
+    for node in graph.nodes:
+        results = _results(node, constants, opset)
+        if results is None:
+            kept.append(node)
+        else:
+            constants.update((result.name, result) for result in results)
+    outputs = {port.name for port in graph.outputs}
+    if outputs & (constants.keys() - graph.constants.keys()):
+        return graph  # an output must be a node of its own
+    return replace(graph, constants=constants, nodes=tuple(kept))
+
+
+def _results(node: Node, constants: dict[str, Constant], opset: int) -> list[Constant] | None:
+    """The outputs of a node, or None where it is not folded."""
+    if node.domain or not node.inputs or any(name and name not in constants for name in node.inputs):
+        return None
+    given = [constants[name] for name in node.inputs if name]
+    if node.op == "QuantizeLinear":
+        return _quantized(node, given)
+    exact = all(entry.dtype not in FLOATS for entry in given)
+    if node.op not in _MOVES and not (node.op in _WHOLE and exact):
+        return None
+    if any(entry.dtype not in ("float32", "int64", "int32", "int8", "uint8", "bool") for entry in given):
+        return None
+    if node.op == "Cast" and not exact:
+        return None
+    return _evaluated(node, given, opset)
+
+
+def _quantized(node: Node, given: list[Constant]) -> list[Constant] | None:
+    """QuantizeLinear of a float32 constant, per tensor or along an axis: the rule of `lower_doors`."""
+    x, scale = given[0], given[1]
+    dtype = given[2].dtype if len(given) > 2 else "uint8"
+    if x.dtype != "float32" or scale.dtype != "float32" or dtype not in FORMATS or len(node.inputs) > 3:
+        return None
+    zero = given[2].values if len(given) > 2 else np.zeros((), np.int64)
+    axis, rank = int(node.attributes.get("axis", 1)), x.values.ndim
+    if node.attributes.get("block_size") or scale.values.ndim > 1 or not -rank <= axis < max(rank, 1):
+        return None
+    shape = [1] * rank
+    if scale.values.size > 1:
+        shape[axis] = -1
+    with np.errstate(all="ignore"):
+        quotient = x.values / scale.values.reshape(shape)
+    if np.isnan(quotient).any():
+        return None
+    format = FORMATS[dtype]
+    codes = np.rint(np.clip(quotient, -(2.0**40), 2.0**40)).astype(np.int64)
+    codes = codes + zero.astype(np.int64).reshape(shape if zero.size > 1 else [1] * rank)
+    return [Constant(node.outputs[0], dtype, np.clip(codes, format.min, format.max).astype(format.storage))]
+
+
+def _evaluated(node: Node, given: list[Constant], opset: int) -> list[Constant] | None:
+    """A node by onnx's reference; None where it fails, so that the lowering says what is wrong."""
+    if _size(node, given) > _LARGEST:
+        return None
+    attributes = {key: value for key, value in node.attributes.items() if not isinstance(value, Constant)}
+    if len(attributes) != len(node.attributes):
+        return None
+    made = onnx.helper.make_node(node.op, list(node.inputs), list(node.outputs), **attributes)
+    names = list(dict.fromkeys(name for name in node.inputs if name))
+    ports = [onnx.ValueInfoProto(name=name) for name in names]
+    graph = onnx.helper.make_graph(
+        [made], "fold", ports, [onnx.ValueInfoProto(name=name) for name in node.outputs]
+    )
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+    try:
+        found = ReferenceEvaluator(model).run(None, {entry.name: entry.values for entry in given})
+    except Exception:  # whatever the reference trips over is the file's fault, and told by the lowering
+        return None
+    results = zip(node.outputs, found, strict=True)
+    return [Constant(name, _dtype(array), np.asarray(array)) for name, array in results]
+
+
+def _size(node: Node, given: list[Constant]) -> float:
+    """An upper bound of a result's elements."""
+    if node.op in ("ConstantOfShape", "Expand", "Range", "Tile"):
+        values = [entry.values for entry in given if entry.values.dtype.kind in "iu"]
+        return float(np.prod([np.prod(np.abs(value.astype(np.float64)) + 1) for value in values]))
+    return float(sum(entry.values.size for entry in given))
+
+
+def _dtype(array: Array) -> str:
+    return str(np.asarray(array).dtype)

@@ -1,0 +1,170 @@
+"""QuantizeLinear and DequantizeLinear: the doors between reals and codes, and the ends of a fused group.
+
+Rules (D), cited by the lowerings
+---------------------------------
+D1. QuantizeLinear of a float32 graph input: the quotient in float32, half to even, plus the zero point,
+    saturated; one scale or several along an axis. Activations in front of it limit the codes: rounding
+    keeps the order.
+D2. DequantizeLinear to a float32 graph output: the code less its zero point, rounded to float32, times the
+    scale. The bits of int32 codes beyond float32 are rounded first, half to even.
+D3. QuantizeLinear of what a DequantizeLinear gave is the code itself, where both mean the same and codes
+    have 16 bits at most; otherwise, and after functions of one tensor, it is a table with an entry for
+    every code, filled in float32 as D2 and D1 say.
+D4. QuantizeLinear behind an operator on dequantized tensors makes it an integer operator (see that operator).
+    An activation between them must limit nothing that the output's format does not.
+D5. Blocked scales, and those of several tensors' product with other axes, have no integer operator.
+
+References
+----------
+ONNX, docs/Operators.md; ONNX Runtime 1.31.1: onnxruntime/core/mlas/lib/quantize.cpp,
+core/optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from intsim_converters.onnx.elementwise import any_view, copy, table_of
+from intsim_converters.onnx.lowering import Lowering, lowers
+from intsim_converters.onnx.model import NUMBERS, Constant
+from intsim_converters.onnx.values import Codes, Entry, Layout, Meaning, Pending, Real, Shape
+
+from intsim.arithmetic import Requantization, Rounding, Scale
+from intsim.formats import IntFormat
+from intsim.ops import Clamp, Dequantize, Lookup, Quantize, Requantize
+
+_EXACT = 24  # bits of an integer that float32 always holds
+_TABLED = 16  # bits of a code that a table is made for
+
+
+@lowers("QuantizeLinear")
+def lower_quantize(op: Lowering) -> None:
+    value = op.value(0)
+    meaning = _output_meaning(op, value.shape if isinstance(value, (Entry, Real)) else None)
+    if isinstance(value, Entry):
+        op.bind(_quantized(op, value, meaning))
+    elif isinstance(value, Pending):
+        for lo, hi in value.limits:
+            _check_redundant(op, (lo, hi), meaning)
+        op.bind(value.finish(op, meaning))
+    elif isinstance(value, Real) and isinstance(value.codes, Codes):
+        op.bind(_requantized(op, value, value.codes, meaning))
+    else:
+        op.refuse("input must be a graph input, a dequantized tensor or a function of some, not integers")
+
+
+def _output_meaning(op: Lowering, shape: Shape | None) -> Meaning:
+    """The codes' format comes from the zero point, else from output_dtype, else it is uint8."""
+    op.require(not op.attribute("block_size", 0), "scales must not be blocked. [D5]")
+    number = op.attribute("output_dtype", 0)
+    dtype = NUMBERS.get(number, f"type number {number}") if number else "uint8"
+    if op.has(2):
+        op.constant(2)
+        given = op.value(2)
+        assert isinstance(given, Constant)
+        dtype = given.dtype
+    axis = op.attribute("axis", 1)
+    if shape is not None and op.constant(1).size > 1:
+        op.require(-len(shape) <= axis < len(shape), f"axis must be of {shape}, not {axis}. [D1]")
+        axis %= len(shape)
+    return op.meaning(1, 2, dtype, axis)
+
+
+def _quantized(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
+    """Rule D1."""
+    op.require(meaning.scale.dtype == np.float32, f"scale must be float32, not {meaning.scale.dtype}. [D1]")
+    axis = None
+    if meaning.axis is not None:
+        axis = op.axis(meaning.axis, entry.shape)
+    door = Quantize(meaning.scale, meaning.zero_point, axis, meaning.format, Rounding.HALF_EVEN)
+    name = entry.name
+    if not entry.limits:
+        return op.emit(door, name, shape=entry.shape, dtype=meaning.dtype, meaning=meaning)
+    op.require(axis is None, "scale must be one where an activation is in front. [D1]")
+    codes = op.step(door, name, name="quantized")
+    for i, limits in enumerate(entry.limits):
+        lo, hi = _codes_of(op, limits, meaning)
+        if i < len(entry.limits) - 1:
+            codes = op.step(Clamp(lo, hi), codes, name=f"limited{i}")
+    return op.emit(Clamp(lo, hi), codes, shape=entry.shape, dtype=meaning.dtype, meaning=meaning)
+
+
+def _codes_of(op: Lowering, limits: tuple[float, float], meaning: Meaning) -> tuple[int, int]:
+    """The codes of real limits."""
+    ends = np.array(limits, np.float32)
+    op.require(ends[0] <= ends[1], f"an activation's limits must ascend, not be {ends[0]} to {ends[1]}")
+    quotient = np.rint(np.clip(ends / meaning.scale[0], -(2.0**40), 2.0**40)).astype(np.int64)
+    codes = np.clip(quotient + meaning.zero_point[0], meaning.format.min, meaning.format.max)
+    return int(codes[0]), int(codes[1])
+
+
+def _check_redundant(op: Lowering, limits: tuple[float, float], meaning: Meaning) -> None:
+    """Rule D4: the limits' codes are not within the output's format."""
+    op.require(meaning.axis is None, "scale must be one behind an activation. [D4]")
+    op.require(
+        op.constant(1).ndim == 0, "scale must have no axes behind an activation, as the runtime asks. [D4]"
+    )
+    ends = np.rint(np.array(limits, np.float32) / meaning.scale[0].astype(np.float32)) + meaning.zero_point[0]
+    op.require(
+        bool(ends[0] <= meaning.format.min and ends[1] >= meaning.format.max),
+        f"float region: an activation to {limits[0]:.9g} .. {limits[1]:.9g} in front must limit no"
+        " code of the output,"
+        f" but it allows {ends[0]:.0f} .. {ends[1]:.0f}: the runtime computes in float. [D4]",
+    )
+
+
+def _requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Codes:
+    """Rule D3."""
+    if not real.functions and real.meaning.same(meaning) and meaning.format.bits <= _TABLED:
+        return copy(op, codes)
+    op.require(
+        real.meaning.axis is None and meaning.axis is None,
+        "scales must be one each where a tensor is requantized. [D3]",
+    )
+    bits = codes.format.bits
+    op.require(bits <= _TABLED, f"codes must have {_TABLED} bits at most to be requantized, not {bits}. [D3]")
+    name, layout = any_view(codes)
+    entries = table_of(op, real, meaning)
+    lookup = Lookup(entries, codes.format, meaning.format)
+    return op.emit(lookup, name, shape=codes.shape, dtype=meaning.dtype, layout=layout, meaning=meaning)
+
+
+@lowers("DequantizeLinear")
+def lower_dequantize(op: Lowering) -> None:
+    value = op.value(0)
+    op.require(
+        isinstance(value, (Codes, Constant)), f"input {op.node.inputs[0]!r} must be integers, not real"
+    )
+    assert isinstance(value, (Codes, Constant))
+    op.require(not op.attribute("block_size", 0), "scales must not be blocked. [D5]")
+    axis = op.attribute("axis", 1)
+    if op.constant(1).size > 1:
+        shape = value.shape
+        op.require(-len(shape) <= axis < len(shape), f"axis must be of {shape}, not {axis}")
+        axis %= len(shape)
+        wanted = shape[axis]
+        op.require(
+            op.constant(1).size == wanted, f"scale must have one value or {wanted}, not {op.constant(1).size}"
+        )
+    meaning = op.meaning(1, 2, value.dtype, axis)
+    real = Real(value, meaning)
+    if op.output in op.target.outputs:
+        _dequantized(op, real, meaning)
+    op.bind(real)
+
+
+def _dequantized(op: Lowering, real: Real, meaning: Meaning) -> None:
+    """Rule D2."""
+    codes = real.codes
+    if not isinstance(codes, Codes):
+        op.refuse(f"input {op.node.inputs[0]!r} must be computed, not a constant")
+    op.require(meaning.scale.dtype == np.float32, f"scale must be float32, not {meaning.scale.dtype}. [D2]")
+    name = op.view(codes, Layout.PLAIN)
+    points = meaning.zero_point
+    if codes.format.bits > _EXACT:
+        op.require(not points.any(), f"zero point of {codes.dtype} must be 0. [D2]")
+        wide = IntFormat(64) if codes.format.bits > 32 else codes.format
+        to_float = Requantization((Scale(factors=np.float32(1)),), wide)
+        name = op.step(Requantize(to_float), name, name="float32")
+    axis = None if meaning.axis is None else op.axis(meaning.axis, codes.shape)
+    target = op.target
+    target.add(Dequantize(meaning.scale, points, axis), name, name=op.output)

@@ -1,0 +1,188 @@
+"""com.microsoft QLinearAdd and QLinearMul, and Add, Sub, Mul, Div, Min and Max between dequantized tensors
+and a QuantizeLinear.
+
+Rules (E), cited by the lowerings
+---------------------------------
+E1. QLinearAdd of 8-bit codes of one type: rules F1 to F3 of `fused_add`, as a table of pairs. Where the
+    layout that the runtime picks decides between F2 and F3 and that changes a code, it is refused.
+E2. QLinearMul of 8-bit codes of one type: the product of the codes less their zero points, times the ratio of
+    scales in float32, plus the zero point, half to even. The ratio: input scales' product over the output's.
+E3. In ort Add and Mul of tensors of the output's type are these. Other pairs, other operators, and all of
+    them in onnx-ref compute in float32: what the codes stand for, the operator, then QuantizeLinear; a
+    table of pairs.
+E4. A float constant of one element takes part in E3.
+
+References
+----------
+ONNX Runtime 1.31.1: onnxruntime/core/mlas/lib/qlmul.cpp, contrib_ops/cpu/quantization/qlinear_binary_op.cc.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from intsim_converters.onnx.broadcasting import Operand, broadcast, first_is_spread
+from intsim_converters.onnx.elementwise import quantized
+from intsim_converters.onnx.fused_add import scaled_sum
+from intsim_converters.onnx.lower_convolution import pending_reason
+from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
+from intsim_converters.onnx.model import Array, Constant
+from intsim_converters.onnx.pair_tables import emit_pair
+from intsim_converters.onnx.sums import ratio
+from intsim_converters.onnx.values import Codes, Meaning, Pending, Real
+
+from intsim.arithmetic import Add as AddStep
+from intsim.arithmetic import Register, Requantization
+from intsim.arithmetic.dialects import DIALECTS
+from intsim.formats import IntFormat
+from intsim.ops import Mul, Requantize
+
+Meanings = tuple[Meaning, Meaning, Meaning]
+
+_EIGHT = ("int8", "uint8")
+_WIDE = IntFormat(32)
+_BEFORE = DIALECTS["f32-rne-zp-before"]
+
+_FUNCTIONS: dict[str, Callable[[Array, Array], Array]] = {
+    "Add": np.add,
+    "Sub": np.subtract,
+    "Mul": np.multiply,
+    "Div": np.divide,
+    "Min": np.minimum,
+    "Max": np.maximum,
+}
+
+
+@lowers("QLinearAdd", "QLinearMul", domain=MICROSOFT)
+def lower_qlinear(op: Lowering) -> None:
+    op.require(op.dialect == "ort", f"is ONNX Runtime's own operator, which dialect {op.dialect} has not")
+    operands = _operand(op, 0), _operand(op, 3)
+    meanings = (
+        op.meaning(1, 2, operands[0].dtype),
+        op.meaning(4, 5, operands[1].dtype),
+        op.meaning(6, 7, operands[0].dtype),
+    )
+    _fused(op, op.name.removeprefix("QLinear"), operands, meanings)
+
+
+def _operand(op: Lowering, i: int) -> Operand:
+    value = op.value(i)
+    return value if isinstance(value, Constant) else op.codes(i)
+
+
+def _fused(op: Lowering, name: str, operands: tuple[Operand, Operand], meanings: Meanings) -> Codes:
+    """Rules E1 and E2."""
+    types = [operand.dtype for operand in operands]
+    op.require(
+        types[0] == types[1] and types[0] in _EIGHT, f"operands must both be int8 or uint8, not {types}. [E1]"
+    )
+    op.require(all(entry.axis is None for entry in meanings), "operands and output must have one scale. [E1]")
+    return (_sum if name == "Add" else _product)(op, operands, meanings)
+
+
+def _sum(op: Lowering, operands: tuple[Operand, Operand], meanings: Meanings) -> Codes:
+    """Rule E1."""
+    a, b = operands
+    rank = len(np.broadcast_shapes(a.shape, b.shape))
+    images = (False, True) if rank in (3, 4) else (False,)
+    swaps = {first_is_spread(a.shape, b.shape, image) for image in images}
+    swapped = first_is_spread(a.shape, b.shape, False)
+    if len(swaps) > 1:
+        values = [_reached(operand) for operand in operands]
+        tables = [scaled_sum(values[0][:, None], values[1][None, :], meanings, entry) for entry in swaps]
+        op.require(
+            np.array_equal(*tables),
+            "the operand that is broadcast must be the second one, as the runtime's rounding depends on the"
+            " layout that it picks; swap the operands. [E1]",
+        )
+    return emit_pair(op, a, b, meanings[2], lambda a, b: scaled_sum(a, b, meanings, swapped))
+
+
+def _reached(operand: Operand) -> Array:
+    """The codes that an operand may hold."""
+    if isinstance(operand, Constant):
+        return np.unique(operand.values).astype(np.int64)
+    return np.arange(operand.format.min, operand.format.max + 1)
+
+
+def _product(op: Lowering, operands: tuple[Operand, Operand], meanings: Meanings) -> Codes:
+    """Rule E2."""
+    first, second, y = meanings
+    pair = broadcast(op, *operands)
+    names = []
+    for name, meaning, side in zip(pair.names, meanings[:2], ("lhs", "rhs"), strict=True):
+        zero = int(meaning.zero_point[0])
+        if zero:
+            centre = Requantization((AddStep(values=-zero),), IntFormat(16))
+            name = op.step(Requantize(centre), name, name=side)
+        names.append(name)
+    product = op.step(Mul(Register(_WIDE)), *names, name="accumulator")
+    ratios = ratio(op, [first.scale, second.scale], y.scale)
+    rule = _BEFORE.requantization(ratios, zero_point=int(y.zero_point[0]), format=y.format)
+    return op.emit(Requantize(rule), product, shape=pair.shape, dtype=y.dtype, layout=pair.layout, meaning=y)
+
+
+@lowers(*_FUNCTIONS)
+def lower_real(op: Lowering) -> None:
+    """Binds what the QuantizeLinear behind it finishes."""
+    op.require(len(op.node.inputs) == 2, f"must have two operands, not {len(op.node.inputs)}. [E3]")
+    sides = [op.value(i) for i in range(2)]
+    for i, side in enumerate(sides):
+        good = (isinstance(side, Real) and side.meaning.axis is None) or _is_one(side)
+        op.require(
+            good, op.float_reason(i) if not isinstance(side, (Constant, Real)) else _PLAIN.format(op.name)
+        )
+    op.require(any(isinstance(side, Real) for side in sides), _PLAIN.format(op.name))
+
+    def finish(quantize: Lowering, y: Meaning) -> Codes:
+        return _finish(op, quantize, sides, y)
+
+    op.bind(Pending(finish, pending_reason(op)))
+
+
+_PLAIN = (
+    "float region: operands of {} must come from DequantizeLinear with one scale each,"
+    " or be one float constant. [E3]"
+)
+
+
+def _is_one(side: object) -> bool:
+    """Rule E4."""
+    return isinstance(side, Constant) and side.dtype == "float32" and side.values.size == 1
+
+
+def _finish(op: Lowering, quantize: Lowering, sides: list, y: Meaning) -> Codes:  # type: ignore[type-arg]
+    """Rules E1 to E4, by the output's meaning."""
+    plain = all(isinstance(side, Real) and not side.functions for side in sides)
+    if plain and op.dialect == "ort" and op.name in ("Add", "Mul"):
+        meanings = (sides[0].meaning, sides[1].meaning, y)
+        if {entry.dtype for entry in meanings} in ({"int8"}, {"uint8"}):
+            return _fused(quantize, op.name, (sides[0].codes, sides[1].codes), meanings)
+    function = _FUNCTIONS[op.name]
+    operands = tuple(_stand_in(side) for side in sides)
+
+    def codes(a: Array, b: Array) -> Array:
+        reals = [_reals(side, given) for side, given in zip(sides, (a, b), strict=True)]
+        return quantized(quantize, np.asarray(function(*reals)), y)
+
+    op.require(y.axis is None, "output must have one scale. [E3]")
+    return emit_pair(quantize, operands[0], operands[1], y, codes)
+
+
+def _stand_in(side: Real | Constant) -> Operand:
+    """An operand's codes; a float constant is represented by one code."""
+    if isinstance(side, Constant):
+        return Constant(side.name, "uint8", np.zeros((1,) * side.values.ndim, np.uint8))
+    return side.codes
+
+
+def _reals(side: Real | Constant, codes: Array) -> Array:
+    """What codes of an operand stand for, in float32."""
+    if isinstance(side, Constant):
+        return side.values.reshape(()).astype(np.float32)
+    meaning = side.meaning
+    values = (codes - meaning.zero_point[0]).astype(np.float32) * meaning.scale[0].astype(np.float32)
+    for function in side.functions:
+        values = np.asarray(function(values), np.float32)
+    return values

@@ -1,0 +1,76 @@
+"""What lowerings of operators that move codes share.
+
+A move of what a DequantizeLinear gave is a move of its codes, which mean the same afterwards: the result
+waits for its QuantizeLinear or for the operator that is fused. Its codes are named as the output of the one
+QuantizeLinear that follows, if that means the same, else as the float tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from intsim_converters.onnx.lowering import Lowering
+from intsim_converters.onnx.model import Constant
+from intsim_converters.onnx.values import Codes, Meaning, Real, Shape
+
+from intsim.ops import Op, Reshape
+
+Move = Callable[[Lowering, Codes, "str | None"], Codes]
+"""Adds the node that moves codes; the name is None where it is the output's."""
+
+
+def moved(op: Lowering, move: Move) -> None:
+    """Move input 0: codes, or what they stand for."""
+    value = op.value(0)
+    if isinstance(value, (Codes, Constant)):
+        move(op, op.codes(0), None)
+        return
+    if not isinstance(value, Real):
+        op.refuse(op.float_reason(0))
+    op.require(value.meaning.axis is None, f"input of {op.name} must have one scale to be moved")
+    codes = value.codes if isinstance(value.codes, Codes) else op.constant_codes(value.codes)
+    op.bind(Real(move(op, codes, code_name(op, value)), value.meaning, value.functions))
+
+
+def code_name(op: Lowering, value: Real, output: int = 0) -> str:
+    """How the codes behind a float output are named."""
+    name = op.node.outputs[output]
+    readers = op.target.readers(name)
+    if len(readers) == 1 and readers[0].op == "QuantizeLinear" and not value.functions:
+        quantize = Lowering(op.target, readers[0], op.dialect)
+        if name not in op.target.outputs and _means(quantize, value.meaning):
+            return readers[0].outputs[0]
+    return op.target.fresh(f"{name}/codes") if name in op.target.outputs else name
+
+
+def _means(quantize: Lowering, meaning: Meaning) -> bool:
+    """Whether a QuantizeLinear has this meaning too; what is wrong with it, it says itself."""
+    given = [quantize.target.values.get(name) for name in quantize.node.inputs[1:3]]
+    if len(given) != 2 or not all(isinstance(entry, Constant) and entry.values.size == 1 for entry in given):
+        return False
+    scale, zero = given
+    assert isinstance(scale, Constant)
+    assert isinstance(zero, Constant)
+    return (
+        zero.dtype == meaning.dtype
+        and scale.values.reshape(()) == meaning.scale[0]
+        and int(zero.values.reshape(())) == int(meaning.zero_point[0])
+    )
+
+
+def whole(op: Lowering, codes: Codes) -> str:
+    """Codes with all of the file's axes in their one sample; refused where samples must not mix."""
+    op.require(not op.strict, "the batch on the first axis must stay as it is; samples must not mix")
+    name = op.view(codes)
+    if op.target.specs[name].shape == codes.shape:
+        return name
+    return op.step(Reshape(codes.shape), name, name="whole")
+
+
+def emit_whole(op: Lowering, move: Op, name: str, shape: Shape, codes: Codes, out: str | None) -> Codes:
+    """Add a move of whole tensors, and take a leading 1 off where samples lack it."""
+    sample = op.target.batch.sample(shape)
+    if sample == shape:
+        return op.emit(move, name, shape=shape, dtype=codes.dtype, name=out)
+    inner = op.step(move, name, name="moved")
+    return op.emit(Reshape(sample), inner, shape=shape, dtype=codes.dtype, name=out)

@@ -1,0 +1,85 @@
+"""Any function of two 8-bit codes as a table of 65536 entries, out of ops that are there: the index is
+256 times the one plus the other.
+
+It is how a float32 sum of two scaled codes, which rounds several times, is held in integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from intsim_converters.onnx.broadcasting import Operand, broadcast
+from intsim_converters.onnx.elementwise import any_view
+from intsim_converters.onnx.lowering import Lowering
+from intsim_converters.onnx.model import Array, Constant
+from intsim_converters.onnx.values import FORMATS, Codes, Meaning
+
+from intsim.arithmetic import Add as AddStep
+from intsim.arithmetic import Overflow, Register, Requantization, ShiftLeft
+from intsim.formats import IntFormat
+from intsim.ops import Add, Lookup, Requantize
+
+_INDEX = IntFormat(16, signed=False)
+_HALF = 8
+
+Function = Callable[[Array, Array], Array]
+"""Of two float32 or integer arrays that broadcast."""
+
+
+def emit_pair(op: Lowering, a: Operand, b: Operand, y: Meaning, function: Function) -> Codes:
+    """Add the nodes of an operator on two codes.
+
+    function : from the codes of `a` and `b` (int64, broadcastable) to the output's codes
+    """
+    for operand in (a, b):
+        bits = FORMATS[operand.dtype].bits
+        op.require(bits <= _HALF, f"codes must have 8 bits at most for a table of pairs, not {bits}")
+    for i, operand in enumerate((a, b)):
+        if isinstance(operand, Constant) and operand.values.size == 1:
+            return _single(op, (a, b), i, y, function)
+    pair = broadcast(op, a, b)
+    names = [
+        _half(op, operand, name, side)
+        for side, (operand, name) in enumerate(zip((a, b), pair.names, strict=True))
+    ]
+    index = op.step(Add(Register(_INDEX, Overflow.WRAP)), *names, name="index")
+    values = [_values(FORMATS[operand.dtype], _HALF) for operand in (a, b)]
+    entries = np.asarray(function(values[0][:, None], values[1][None, :])).reshape(-1)
+    lookup = Lookup(entries, _INDEX, y.format)
+    return op.emit(lookup, index, shape=pair.shape, dtype=y.dtype, layout=pair.layout, meaning=y)
+
+
+def _values(format: IntFormat, bits: int) -> Array:
+    """The codes in order; the last again where there are fewer than 2**bits."""
+    return np.minimum(np.arange(1 << bits) + format.min, format.max)
+
+
+def _half(op: Lowering, operand: Operand, name: str, side: int) -> str:
+    """The high or the low half of the index."""
+    least = FORMATS[operand.dtype].min
+    steps = [AddStep(values=-least)] if least else []
+    steps += [ShiftLeft(bits=_HALF)] if side == 0 else []  # type: ignore[list-item]
+    if not steps:
+        return name
+    rule = Requantization(tuple(steps), _INDEX)
+    return op.step(Requantize(rule), name, name=("high", "low")[side])
+
+
+def _single(
+    op: Lowering, operands: tuple[Operand, Operand], fixed: int, y: Meaning, function: Function
+) -> Codes:
+    """One operand is one constant code: a table of the other."""
+    constant, other = operands[fixed], operands[1 - fixed]
+    assert isinstance(constant, Constant)
+    if not isinstance(other, Codes):
+        op.refuse("one operand must be computed, not both constant")
+    op.require(
+        constant.values.ndim <= len(other.shape), "a constant must not have more axes than the other operand"
+    )
+    codes = np.arange(other.format.min, other.format.max + 1)
+    given = constant.values.reshape(-1).astype(np.int64)
+    entries = function(given, codes) if fixed == 0 else function(codes, given)
+    name, layout = any_view(other)
+    lookup = Lookup(np.broadcast_to(entries, codes.shape), other.format, y.format)
+    return op.emit(lookup, name, shape=other.shape, dtype=y.dtype, layout=layout, meaning=y)

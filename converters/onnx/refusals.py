@@ -1,0 +1,54 @@
+"""What is refused before any lowering is asked, and why, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from intsim_converters.onnx.model import Model, Node
+
+from intsim.errors import Finding
+
+OLDEST = 10
+"""The first operator set with QuantizeLinear."""
+
+_CONTROL = "runs other graphs; control flow is not converted"
+_RANDOM = "draws random numbers; its result is not a function of its inputs"
+_STATE = "is a recurrent cell, which keeps a state that a network here has not"
+_DYNAMIC = "computes a scale from the data; quantize statically, so that scales are constants"
+
+REASONS: dict[str, str] = {
+    **dict.fromkeys(("If", "Loop", "Scan"), _CONTROL),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _STATE),
+    **dict.fromkeys(
+        (
+            "RandomNormal",
+            "RandomUniform",
+            "RandomNormalLike",
+            "RandomUniformLike",
+            "Multinomial",
+            "Bernoulli",
+        ),
+        _RANDOM,
+    ),
+    "DynamicQuantizeLinear": _DYNAMIC,
+    "DynamicQuantizeMatMul": _DYNAMIC,
+}
+"""Operator -> why it cannot be converted."""
+
+
+def version_findings(model: Model) -> Iterator[Finding]:
+    """What is wrong with the operator sets that the file says it is written in."""
+    version = model.opsets.get("")
+    if version is None and any(not node.domain for node in model.graph.nodes):
+        yield Finding("model", "must say which version of ONNX's operators it has (opset_import)")
+    elif version is not None and version < OLDEST:
+        yield Finding("model", f"operator set must be version {OLDEST} or later, not {version}")
+
+
+def node_reason(node: Node) -> str | None:
+    """Why a node cannot be converted whatever its lowering says; None: ask the lowering."""
+    if node.op in REASONS:
+        return REASONS[node.op]
+    if not node.inputs or not node.outputs:
+        return f"must have inputs and outputs, not {len(node.inputs)} and {len(node.outputs)}"
+    return None

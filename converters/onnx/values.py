@@ -1,0 +1,127 @@
+"""What a tensor's name stands for while a graph is converted.
+
+`Codes` are integers of the network. `Real` is what a DequantizeLinear gives: codes and what they mean;
+nothing is computed for it. `Entry` is a float graph input that waits for its QuantizeLinear, `Pending` a
+float result that the QuantizeLinear behind it turns into integers. A `Constant` (of `model`) is the fifth
+kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from intsim_converters.onnx.model import Array, Constant
+
+from intsim.formats import IntFormat, Quantization
+
+if TYPE_CHECKING:
+    from intsim_converters.onnx.lowering import Lowering
+
+Shape = tuple[int, ...]
+Function = Callable[[Array], Array]
+"""Of float32, element by element."""
+
+FORMATS: dict[str, IntFormat] = {
+    **{f"int{bits}": IntFormat(bits) for bits in (2, 4, 8, 16, 32, 64)},
+    **{f"uint{bits}": IntFormat(bits, signed=False) for bits in (2, 4, 8, 16, 32, 64)},
+    "bool": IntFormat(1, signed=False),
+}
+"""Element type -> number format; bool is one unsigned bit."""
+
+
+class Layout(Enum):
+    """In which order a network's tensor holds the axes of a sample."""
+
+    PLAIN = "as the file has them"
+    IMAGE = "height, width, channels of an image that the file has as channels, height, width"
+
+
+@dataclass(eq=False)
+class Codes:
+    """Integers of the network.
+
+    shape : the file's, with the batch axis
+    views : the names of the network's tensors that hold it, by layout
+    """
+
+    name: str
+    shape: Shape
+    dtype: str
+    views: dict[Layout, str] = field(default_factory=dict)
+
+    @property
+    def format(self) -> IntFormat:
+        return FORMATS[self.dtype]
+
+
+@dataclass(frozen=True, eq=False)
+class Meaning:
+    """Scale, zero point and the axis that several of them run along: real = scale * (code - zero_point)."""
+
+    scale: Array  # float32 or float16, one value or one per index of the axis
+    zero_point: Array  # int64, as many as scale
+    axis: int | None
+    dtype: str  # of the codes
+
+    @property
+    def format(self) -> IntFormat:
+        return FORMATS[self.dtype]
+
+    def same(self, other: Meaning) -> bool:
+        """Whether both say the same of every code."""
+        return (
+            (self.dtype, self.axis) == (other.dtype, other.axis)
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+        )
+
+    def quantization(self, lead: int = 0) -> Quantization | None:
+        """The annotation for a network's tensor whose samples lack `lead` axes."""
+        if not (np.isfinite(self.scale) & (self.scale > 0)).all():
+            return None
+        axis = None if self.axis is None else self.axis - lead
+        if axis is not None and axis < 0:
+            return None
+        return Quantization(self.scale.reshape(-1).astype(np.float64), self.zero_point.reshape(-1), axis)
+
+
+@dataclass(frozen=True, eq=False)
+class Real:
+    """What codes stand for, and then functions of it, the first applied first."""
+
+    codes: Codes | Constant
+    meaning: Meaning
+    functions: tuple[Function, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        return self.codes.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """A float graph input, limited by activations: the limits in their order."""
+
+    name: str
+    shape: Shape
+    limits: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Pending:
+    """A float result whose QuantizeLinear decides how it is computed in integers.
+
+    finish : given the QuantizeLinear and its output's meaning, adds the nodes
+    reason : why it is float, where nothing quantizes it
+    """
+
+    finish: Callable[[Lowering, Meaning], Codes]
+    reason: str
+    limits: tuple[tuple[float, float], ...] = ()
+
+
+Value = Codes | Real | Entry | Pending | Constant
