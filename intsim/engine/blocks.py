@@ -12,9 +12,9 @@ import numpy as np
 from intsim.engine.products import Products
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, Isa, Kernel, chosen
+from intsim.kernels.launch import Launch
 from intsim.kernels.packing import Operands, chunk, grain, operands, pack, pieces, steps_of
-from intsim.kernels.scratch import LINE, scratch
-from intsim.kernels.threads import run_parts
+from intsim.kernels.scratch import LINE
 from intsim.record import Array
 
 _SUMS = 1 << 17  # int32 sums of a block of whole rows: 512 KiB
@@ -65,7 +65,7 @@ class Blocks:
         """What the plan says: lanes, how wide the operands are, and the instruction set."""
         return f"int32 ({self.operands.operand.itemsize * 8}-bit operands, {self.isa.name})"
 
-    def run(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
+    def launch(self, x: Array, epilogue: Epilogue, out: Array) -> Launch:
         """All sums of `x` through an epilogue.
 
         Parameters
@@ -73,21 +73,13 @@ class Blocks:
         x : (N, H, W, C), C-contiguous, int8, uint8 or int16
         epilogue : its start values hold `start`
         out : (N * OH * OW, channels), of 8, 16 or 32 bits
-        threads : how many may work at once
         """
-        if not out.size:
-            return
         from intsim.kernels.convolve import window_lines
 
         shape, geometry, band, lines, least = self._seen_as(x.shape, self.matrix and self._as_it_lies(x))
         codes, to = x.view(self.operands.code).reshape(shape), out.view(SIGNED_CODES[out.itemsize])
         fixed = (self.operands.kernel, codes, self.weights, self.offsets, self.layout, geometry, band)
-
-        def part(begin: int, end: int) -> None:
-            sums, held = scratch(*self._scratch)
-            window_lines(*fixed, epilogue, begin, end, sums, held, to)
-
-        run_parts(part, lines, threads, least)
+        return Launch(window_lines, (*fixed, epilogue), (to,), lines, least, self._scratch)
 
     @cached_property
     def _scratch(self) -> tuple[Any, ...]:

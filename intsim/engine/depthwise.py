@@ -11,8 +11,9 @@ from intsim.engine.products import Products
 from intsim.formats import IntFormat
 from intsim.kernels.epilogue import Epilogue
 from intsim.kernels.isa.table import PANEL, STEP, Isa, chosen
+from intsim.kernels.launch import Launch
 from intsim.kernels.packing import Operands, operands
-from intsim.kernels.scratch import Wanted, aligned, scratch
+from intsim.kernels.scratch import Wanted, aligned
 from intsim.record import Array
 
 _SUMS = 1 << 14  # int32 sums of a block, unless one line takes more
@@ -49,27 +50,19 @@ class Depthwise:
         """What the plan says: lanes, how wide the operands are, and the instruction set."""
         return f"int32 ({self.operands.operand.itemsize * 8}-bit operands, {self.isa.name})"
 
-    def run(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
-        """As `Blocks.run`."""
+    def launch(self, x: Array, epilogue: Epilogue, out: Array) -> Launch:
+        """As `Blocks.launch`."""
         from intsim.kernels.depthwise import depthwise_lines
-        from intsim.kernels.threads import run_parts
 
-        if not out.size:
-            return
         codes = np.ascontiguousarray(x, self.storage).view(self.operands.code)
         to = out.view(np.dtype(f"i{out.dtype.itemsize}"))
         if self.fold > 1:
             to, epilogue = to.reshape(out.shape[0] // self.fold, -1), self._repeated(epilogue)
         kernel, sample = self.operands.kernel, _SAMPLES[self.operands.operand.itemsize]
-        fixed = (kernel, codes, self.weights, self.offsets, self.geometry, self.layout, epilogue)
-
-        def part(begin: int, end: int) -> None:
-            sums, steps, spare, sources = scratch(*self.scratch)
-            depthwise_lines(*fixed, begin, end, sums, sample, steps, spare, sources, to)
-
+        fixed = (kernel, codes, self.weights, self.offsets, self.geometry, self.layout, epilogue, sample)
         lines = x.shape[0] * int(self.geometry[3])
         products = out.size // lines * self.offsets.size * (STEP // sample.itemsize)
-        run_parts(part, lines, threads, max(1, _THREAD // products))
+        return Launch(depthwise_lines, fixed, (to,), lines, max(1, _THREAD // products), self.scratch)
 
     def _repeated(self, epilogue: Epilogue) -> Epilogue:
         """The parameters of the channels once for every column of a fold."""

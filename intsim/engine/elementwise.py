@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from intsim.arithmetic import Interval, Requantization
 from intsim.engine.following import with_clamps
-from intsim.engine.lowered import Call, Lowered, Work, ready
+from intsim.engine.lowered import Lowered, launched
 from intsim.formats import TensorSpec
-from intsim.kernels.pairing import Pair, pair_of
+from intsim.kernels.launch import Launch
+from intsim.kernels.pairing import pair_of
 from intsim.network import Node
 from intsim.ops import Add, Mul, Op, Sub
 from intsim.record import Array
@@ -54,22 +53,11 @@ def lower_pair(
         return made
     pair, proof = made
     form = "float32" if proof.startswith("float32") else "float64"
-    return Lowered(f"{node.op.name} {form}", proof, _call(pair, output))
 
-
-def _call(pair: Pair, output: TensorSpec) -> Call:
-    storage, shape = output.format.storage, output.shape
-
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         from intsim.kernels.pairs import combine
-        from intsim.kernels.threads import run_parts
 
-        a, b = (ready(x) for x in (inputs[0], inputs[-1]))
-        out = np.empty((a.shape[0], *shape), storage)
-        left, right, flat = a.reshape(-1), b.reshape(-1), out.reshape(-1)
-        run_parts(
-            lambda begin, end: combine(left, right, pair, begin, end, flat), flat.size, work.threads, _LEAST
-        )
-        return (out,)
+        left, right, flat = (x.reshape(-1) for x in (inputs[0], inputs[-1], out))
+        return Launch(combine, (left, right, pair), (flat,), flat.size, _LEAST)
 
-    return call
+    return launched(f"{node.op.name} {form}", proof, output, begin)

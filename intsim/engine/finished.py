@@ -7,7 +7,7 @@ import numpy as np
 from intsim.engine.certified import in_its_order
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.products import products_of
-from intsim.engine.sums import exact_lane, vectors_call, vectors_of, why_exact
+from intsim.engine.sums import exact_lane, lower_vectors, vectors_of, why_exact
 from intsim.ops.dot import cannot_overflow, is_ring
 
 
@@ -25,5 +25,4 @@ def lower_finished(site: Site) -> Lowered | str:
     vectors = vectors_of(products)
     if vectors is None:
         return "operands do not fit int16"
-    call = vectors_call(site, products, vectors, epilogue)
-    return Lowered(f"{products.word} {vectors.word}", why_exact(site, proved), call)
+    return lower_vectors(site, products, vectors, epilogue, why_exact(site, proved))

@@ -12,12 +12,17 @@ from intsim.arithmetic import Bounds, Events, Interval
 from intsim.bounds import NetworkBounds
 from intsim.formats import TensorSpec
 from intsim.kernels.epilogue import Epilogue
+from intsim.kernels.launch import Launch
+from intsim.kernels.scratch import aligned
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
 from intsim.record import Array
 
 Call = Callable[[tuple[Array, ...], "Work"], tuple[Array, ...]]
 """Inputs in their storage dtypes, batch axis first, to outputs of the same kind."""
+
+Begin = Callable[[tuple[Array, ...], Array], Launch]
+"""The launch for inputs that are `ready`, none of them empty, and the one output."""
 
 
 @dataclass
@@ -63,6 +68,29 @@ class Lowered:
     call: Call
     workspace: int = 0
     """Bytes per sample that the call needs beside its inputs and outputs."""
+    begin: Begin | None = None
+    """Where the call is one launch and nothing else, so that it can be put on a tape."""
+
+
+def launched(
+    kernel: str, reason: str, output: TensorSpec, begin: Begin, otherwise: Call | None = None
+) -> Lowered:
+    """A kernel whose call is one launch.
+
+    Parameters
+    ----------
+    kernel, reason, begin : of `Lowered`
+    output : what it gives
+    otherwise : called where rows trapped
+    """
+    storage, shape = output.format.storage, output.shape
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        out = aligned((inputs[0].shape[0], *shape), storage)
+        trapped = begin(tuple([ready(x) for x in inputs]), out).run(work.threads) if out.size else 0
+        return otherwise(inputs, work) if otherwise is not None and trapped else (out,)
+
+    return Lowered(kernel, reason, call, begin=begin)
 
 
 def site_of(network: Network, node: Node, bounds: NetworkBounds, counted: bool) -> Site:

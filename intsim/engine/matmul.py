@@ -78,7 +78,8 @@ def _vectors_call(site: Site, found: Operands) -> tuple[Call, str]:
             lanes[: start.size] = start.astype(np.int32)  # modulo 2**32
             packed = replace(blocks, weights=pack(weights[None, :, None, :], kernel, item))
             codes = ready(left).reshape(-1, 1, 1, depth)
-            packed.run(codes, epilogue._replace(start=lanes), result, work.threads)
+            if result.size:
+                packed.launch(codes, epilogue._replace(start=lanes), result).run(work.threads)
         return (out if format.bits <= 32 else widened(out, format),)
 
     return call, blocks.word

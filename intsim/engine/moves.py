@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from intsim.engine.lowered import Lowered, Site, Work
+from intsim.kernels.launch import Launch
 from intsim.ops import (
     Concat,
     DepthToSpace,
@@ -23,6 +26,8 @@ from intsim.ops import (
     Unpack,
 )
 from intsim.record import Array
+
+_LEAST = 1 << 17  # bytes below which a thread costs more than it gives
 
 MOVES: tuple[type[Op], ...] = (
     Concat,
@@ -53,4 +58,14 @@ def lower_move(site: Site) -> Lowered | str:
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
         return tuple(site.op.reference(*inputs))
 
-    return Lowered(f"{site.op.name} as held", "it only moves or picks elements, none is changed", call)
+    begin = _copied if isinstance(site.op, Reshape) else None
+    reason = "it only moves or picks elements, none is changed"
+    return Lowered(f"{site.op.name} as held", reason, call, begin=begin)
+
+
+def _copied(inputs: tuple[Array, ...], out: Array) -> Launch:
+    """Elements in their order; a call gives a view instead, a tape has no place for one."""
+    from intsim.kernels.pooling import copy
+
+    source, to = (tensor.reshape(-1).view(np.uint8) for tensor in (inputs[0], out))
+    return Launch(copy, (source,), (to,), to.size, _LEAST)

@@ -14,6 +14,7 @@ from intsim.engine.fusion import Fusion, Group
 from intsim.engine.lowered import Lowered, Site, site_of
 from intsim.engine.reference import lower_exact, lower_reference
 from intsim.engine.result import Result
+from intsim.engine.taped import taped
 from intsim.errors import SpecError
 from intsim.network import Network, Node
 
@@ -117,6 +118,13 @@ class Plan:
             self._asked[key] = self._made[hidden]
         return self._asked[key]
 
+    def calls_for(self, traced: Sequence[str]) -> tuple[Step, ...]:
+        """The same with what can run without Python between as one step; worked out once likewise."""
+        key = tuple(traced)
+        if key not in self._taped:
+            self._taped[key] = taped(self.network, self.steps_for(key), {*key, *self.network.outputs})
+        return self._taped[key]
+
     @cached_property
     def _fusion(self) -> Fusion | None:
         """The fast engine alone has steps of several nodes: the others look at every tensor."""
@@ -130,6 +138,11 @@ class Plan:
     @cached_property
     def _asked(self) -> dict[tuple[str, ...], tuple[Step, ...]]:
         """The same by the tensors that were asked for, so that a run need not look for what it hides."""
+        return {}
+
+    @cached_property
+    def _taped(self) -> dict[tuple[str, ...], tuple[Step, ...]]:
+        """Steps with tapes, by the tensors that were asked for."""
         return {}
 
     @cached_property

@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from intsim.engine.lowered import Call, Lowered, Site, Work, ready
+from intsim.engine.lowered import Begin, Lowered, Site, launched
 from intsim.engine.sums import grain
 from intsim.formats import IntFormat
 from intsim.kernels.epilogue import plain
+from intsim.kernels.launch import Launch
 from intsim.kernels.program import ROUNDINGS
 from intsim.ops import AvgPool2d, MaxPool2d, Mean, Sum
 from intsim.ops.dot import cannot_overflow
@@ -39,24 +40,18 @@ def lower_sum(site: Site) -> Lowered | str:
     if reach is None or format.bits > 32 or (format.bits == 32 and not format.signed):
         return "sums do not fit int32"
     epilogue = site.epilogue if site.epilogue is not None else plain(shape[2])
-    storage, result = site.outputs[0].format.storage, site.outputs[0].shape
+    groups, elements, channels = shape
+    sums = ((1, epilogue.start.size), np.int32)
 
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         from intsim.kernels.pooling import sum_rows
-        from intsim.kernels.threads import run_parts
 
-        batch = inputs[0].shape[0]
-        x = ready(inputs[0]).reshape(batch * shape[0], *shape[1:])
-        out = np.empty((batch, *result), storage)
-        flat = out.reshape(x.shape[0], shape[2])
+        x = inputs[0].reshape(inputs[0].shape[0] * groups, elements, channels)
+        rows, least = out.reshape(x.shape[0], channels), grain(elements * channels)
+        return Launch(sum_rows, (x, epilogue), (rows,), x.shape[0], least, (sums,))
 
-        def part(begin: int, end: int) -> None:
-            sum_rows(x, epilogue, np.empty((1, epilogue.start.size), np.int32), begin, end, flat)
-
-        run_parts(part, x.shape[0], work.threads, grain(shape[1] * shape[2]))
-        return (out,)
-
-    return Lowered("sum int32", f"every partial sum is in {reach}, any order is exact [K1]", call)
+    reason = f"every partial sum is in {reach}, any order is exact [K1]"
+    return launched("sum int32", reason, site.outputs[0], begin)
 
 
 def lower_pool(site: Site) -> Lowered | str:
@@ -78,41 +73,30 @@ def lower_pool(site: Site) -> Lowered | str:
     if isinstance(op, MaxPool2d) and spec.format.storage.itemsize > 4:
         return "its codes have more than 32 bits"
     if isinstance(op, MaxPool2d):
-        return Lowered(
-            "max_pool2d", "the largest element is one of them", _pool(site, geometry, images, None)
-        )
+        begin = _pool(geometry, images, None)
+        return launched("max_pool2d", "the largest element is one of them", site.outputs[0], begin)
     reach = _reach(site, op.zero_point, geometry[5] * geometry[6])
     if reach is None:
         return "sums do not fit int32"
     numbers: tuple[Any, ...] = op.zero_point, counts.astype(np.int64), ROUNDINGS.index(op.rounding)
     reason = f"every partial sum is in {reach}, so int32 holds it [Z1]"
-    return Lowered(f"{op.name} int32", reason, _pool(site, geometry, images, numbers))
+    return launched(f"{op.name} int32", reason, site.outputs[0], _pool(geometry, images, numbers))
 
 
-def _pool(site: Site, geometry: list[int], images: tuple[int, ...], numbers: Any) -> Call:
-    storage, result = site.outputs[0].format.storage, site.outputs[0].shape
+def _pool(geometry: list[int], images: tuple[int, ...], numbers: Any) -> Begin:
     places = np.array(geometry, np.int64)
+    least = grain(geometry[4] * geometry[2] * geometry[5] * geometry[6])
 
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         from intsim.kernels.pooling import average_lines, largest_lines
-        from intsim.kernels.threads import run_parts
 
-        x = ready(inputs[0]).reshape(-1, *images[1:])
-        out = np.empty((inputs[0].shape[0], *result), storage)
+        x = inputs[0].reshape(-1, *images[1:])
         lines = out.reshape(x.shape[0] * geometry[3], geometry[4], geometry[2])
+        if numbers is None:
+            return Launch(largest_lines, (x, places), (lines,), lines.shape[0], least)
+        return Launch(average_lines, (x, *numbers, places), (lines,), lines.shape[0], least)
 
-        def part(begin: int, end: int) -> None:
-            if numbers is None:
-                largest_lines(x, places, begin, end, lines)
-            else:
-                zero_point, counts, rounding = numbers
-                average_lines(x, zero_point, counts, rounding, places, begin, end, lines)
-
-        work_of_line = geometry[4] * geometry[2] * geometry[5] * geometry[6]
-        run_parts(part, lines.shape[0], work.threads, grain(work_of_line))
-        return (out,)
-
-    return call
+    return begin
 
 
 def _together(axes: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, int, int] | None:

@@ -68,6 +68,11 @@ class Products:
         plain = window[:4] == [1, 1, 1, 1] and window[6:8] == [0, 0]
         return bool(self.groups == 1 and plain and height == rows and width == columns)
 
+    @property
+    def as_it_lies(self) -> bool:
+        """Whether the images are the input's own memory."""
+        return self.word != TransposeConv2d.name
+
     def flat(self) -> Array:
         """The weights, (K, taps): int64 where that holds every sum of them, centred or not, else object."""
         zeros = max(map(abs, self.weight_zero_point))

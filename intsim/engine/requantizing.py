@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from intsim.engine.following import pointwise
-from intsim.engine.lowered import Call, Lowered, Site, Work, ready
+from intsim.engine.lowered import Begin, Call, Lowered, Site, Work, launched
 from intsim.engine.reference import fault, lower_reference
 from intsim.engine.tabling import lower_table
+from intsim.kernels.launch import Launch
 from intsim.kernels.program import Program, program, unfit
 from intsim.kernels.stages import Fixed, fixed
 from intsim.record import Array
@@ -27,29 +28,21 @@ def lower_requantize(site: Site) -> Lowered | str:
     why = f"values on the way are in {site.bounds.partial}, so int64 holds every step [P1]"
     stages = fixed(steps, site.ranges[0])
     if stages is not None:
-        return Lowered("requantize int32", why + ", and int32 all but the product", _fixed_call(site, stages))
+        reason = why + ", and int32 all but the product"
+        return launched("requantize int32", reason, site.outputs[0], _fixed(stages))
     return Lowered("requantize int64", why, _program_call(site, steps))
 
 
-def _fixed_call(site: Site, stages: Fixed) -> Call:
-    storage = site.outputs[0].format.storage
+def _fixed(stages: Fixed) -> Begin:
     width = stages.integers.shape[1]
 
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         from intsim.kernels.fixed import fixed_rows
-        from intsim.kernels.threads import run_parts
 
-        x = ready(inputs[0])
-        out = np.empty(x.shape, storage)
-        flat, to = x.reshape(-1), out.reshape(-1)
+        flat, to, rows = inputs[0].reshape(-1), out.reshape(-1), -(-out.size // width)
+        return Launch(fixed_rows, (flat, stages.scalars, stages.integers), (to,), rows, -(-_LEAST // width))
 
-        def part(begin: int, end: int) -> None:
-            fixed_rows(flat, stages.scalars, stages.integers, begin, end, to)
-
-        run_parts(part, -(-x.size // width), work.threads, least=-(-_LEAST // width))
-        return (out,)
-
-    return call
+    return begin
 
 
 def _program_call(site: Site, steps: Program) -> Call:

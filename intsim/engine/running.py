@@ -6,8 +6,8 @@ E1. Outputs, trace and event counts do not depend on the chunk, on the number of
     other samples are in the batch.
 E2. A trap, or a value that a door refuses, names the first such sample, and in it the first node.
 E3. A traced tensor is given as it is held: in its format's storage.
-E4. Several threads work on a chunk each where there are enough samples, which shares nothing until the end;
-    else on the rows of every step.
+E4. Several threads share the samples of a chunk where all steps are one tape; else they work on a chunk each
+    where there are enough samples, or on the rows of every step.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from intsim.engine.inputs import check_inputs, chunk_of
 from intsim.engine.lowered import Work
 from intsim.engine.planning import Plan, Progress, plan
 from intsim.engine.result import Result
+from intsim.engine.taped import is_tape
 from intsim.engine.trace import select
 from intsim.errors import Finding, InputError, OverflowTrap, SpecError
 from intsim.kernels.threads import workers
@@ -112,7 +113,7 @@ def chunks(
     named, batch = check_inputs(plan.network, inputs)
     traced = select(plan.network, trace)
     count = _thread_count(threads)
-    size = _chunk_size(plan, chunk, batch, count)
+    size = _chunk_size(plan, traced, chunk, batch, count)
     parts = _chunks(plan, named, batch, traced, size, count, progress)
     return (_owned(part) for part in parts)
 
@@ -162,11 +163,11 @@ def _executed(
             return given, error, counts
 
     parts = (chunk_of(plan.network, named, at, min(at + size, batch)) for at in range(0, batch, size))
-    if threads == 1 or batch < size * threads:
+    steps = plan.calls_for(traced)  # made once, not by every thread
+    if threads == 1 or batch < size * threads or is_tape(steps):
         for given in parts:
             yield work(given, threads)
         return
-    plan.steps_for(traced)  # made once, not by every thread
     pool = workers(threads)
     waiting: deque[Future[_Done]] = deque()
     for given in parts:
@@ -192,7 +193,7 @@ def collect(
     total = _no_events(plan)
     done = 0
     count = _thread_count(threads)
-    size = _chunk_size(plan, chunk, batch, count)
+    size = _chunk_size(plan, traced, chunk, batch, count)
     for part in _chunks(plan, named, batch, traced, size, count, progress):
         for name, values in (*part.outputs.items(), *part.trace.items()):
             whole[name][done : done + part.batch] = values
@@ -215,7 +216,7 @@ def execute(
     batch = next(iter(held.values())).shape[0]
     staying = {*kept, *plan.network.outputs}
     uncounted = Work(threads)
-    for step in plan.steps_for(kept):
+    for step in plan.calls_for(kept):
         work = Work(threads, counts.get(step.name)) if counts else uncounted
         results = step.lowered.call(tuple([held[name] for name in step.inputs]), work)
         if not step.inputs:  # stored values are the same in every sample
@@ -268,11 +269,11 @@ def _result(
     )
 
 
-def _chunk_size(plan: Plan, chunk: int | None, batch: int, threads: int) -> int:
+def _chunk_size(plan: Plan, traced: Sequence[str], chunk: int | None, batch: int, threads: int) -> int:
     if chunk is None:
         each = max(1, plan.sample_bytes)
         fitting = min(_LARGEST_CHUNK, max(_SMALLEST_CHUNK, CACHE // each))
-        if batch >= _SMALLEST_CHUNK * threads:  # rule E4: every thread gets a chunk
+        if batch >= _SMALLEST_CHUNK * threads and not is_tape(plan.calls_for(traced)):  # rule E4
             return max(1, min(fitting, -(-batch // threads), MEMORY // threads // each))
         return max(1, min(fitting * threads, MEMORY // each))
     if chunk < 1:

@@ -10,13 +10,16 @@ X2. The rest of a row is the recipe's arithmetic, step by step (`kernels.softmax
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from intsim.arithmetic import FixedPointSoftmax, FloatSoftmax, Rounding, round_shift
 from intsim.arithmetic.softmax import exponentials_of
-from intsim.engine.lowered import Call, Lowered, Site, Work, ready
+from intsim.engine.lowered import Begin, Call, Lowered, Site, Work, launched
 from intsim.engine.reference import fault, lower_reference
 from intsim.engine.sums import grain
+from intsim.kernels.launch import Launch
 from intsim.kernels.program import ROUNDINGS
 from intsim.record import Array
 
@@ -30,11 +33,9 @@ def lower_softmax(site: Site) -> Lowered | str:
     if format.bits > 8 or site.outputs[0].size == 0:
         return f"{format} has too many codes for a table"
     if isinstance(recipe, FixedPointSoftmax):
-        return Lowered("softmax int64", _REASON, _fixed(site))
+        return launched("softmax int64", _REASON, site.outputs[0], _fixed(site), _trap(site))
     if isinstance(recipe, FloatSoftmax) and _finite(recipe, site.inputs[0].shape[-1]):
-        return Lowered(
-            "softmax float32", "a table of exponentials, then the recipe's steps [X1]", _float(site)
-        )
+        return launched("softmax float32", _REASON, site.outputs[0], _float(site))
     return f"no kernel for {type(recipe).__name__}, or its shares are not finite"
 
 
@@ -46,58 +47,49 @@ def _finite(recipe: FloatSoftmax, depth: int) -> bool:
     return all(np.isfinite(share) and share > 0 for share in shares)
 
 
-def _fixed(site: Site) -> Call:
+def _trap(site: Site) -> Call:
+    reference = lower_reference(site)
+
+    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+        reference.call(inputs, work)
+        raise fault(site.node.name, "the kernel trapped where the reference did not")
+
+    return call
+
+
+def _fixed(site: Site) -> Begin:
     recipe: FixedPointSoftmax = site.op.recipe
-    reference, format = lower_reference(site), site.op.format
+    format = site.op.format
     differences = np.arange(-(1 << site.inputs[0].integer.bits) + 1, 1)
     seen, exponentials = exponentials_of(differences, recipe.rescale, recipe.diff_min)
     terms = np.asarray(round_shift(exponentials, 12, Rounding.HALF_AWAY))
     table = np.where(seen, exponentials, -1)
     limit = 1 << min(31, 20 + format.bits)
 
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         from intsim.kernels.softmax import fixed_rows
-        from intsim.kernels.threads import run_parts
 
-        x, out, rows, to = _rows(site, inputs[0])
-        trapped: list[int] = []
+        return _rows(fixed_rows, inputs[0], (table, terms, limit, format.bits, format.min), out)
 
-        def part(begin: int, end: int) -> None:
-            trapped.append(fixed_rows(rows, table, terms, limit, format.bits, format.min, begin, end, to))
-
-        run_parts(part, rows.shape[0], work.threads, grain(rows.shape[1] * _COST))
-        if any(trapped):
-            reference.call((x,), work)
-            raise fault(site.node.name, "the kernel trapped where the reference did not")
-        return (out,)
-
-    return call
+    return begin
 
 
-def _float(site: Site) -> Call:
+def _float(site: Site) -> Begin:
     recipe, format = site.op.recipe, site.op.format
     limits = np.array([format.min, format.max])
     rounding = ROUNDINGS.index(recipe.rounding)
     scale = np.float32(recipe.scale)
     table = np.ascontiguousarray(recipe.table)
 
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         from intsim.kernels.softmax import float_rows
-        from intsim.kernels.threads import run_parts
 
-        _, out, rows, to = _rows(site, inputs[0])
+        return _rows(float_rows, inputs[0], (table, scale, recipe.zero_point, rounding, limits), out)
 
-        def part(begin: int, end: int) -> None:
-            float_rows(rows, table, scale, recipe.zero_point, rounding, limits, begin, end, to)
-
-        run_parts(part, rows.shape[0], work.threads, grain(rows.shape[1] * _COST))
-        return (out,)
-
-    return call
+    return begin
 
 
-def _rows(site: Site, given: Array) -> tuple[Array, Array, Array, Array]:
-    """The input and the output, and both as rows."""
-    x = ready(given)
-    out = np.empty(x.shape, site.outputs[0].format.storage)
-    return x, out, x.reshape(-1, x.shape[-1]), out.reshape(-1, x.shape[-1])
+def _rows(kernel: Any, x: Array, numbers: tuple[Any, ...], out: Array) -> Launch:
+    """A kernel on the rows of its input and output."""
+    rows, to = (tensor.reshape(-1, x.shape[-1]) for tensor in (x, out))
+    return Launch(kernel, (rows, *numbers), (to,), rows.shape[0], grain(x.shape[-1] * _COST))

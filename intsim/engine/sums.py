@@ -26,11 +26,11 @@ from intsim.engine.blocks import Blocks, blocks_of
 from intsim.engine.certified import in_its_order
 from intsim.engine.chain import lower_chain
 from intsim.engine.depthwise import Depthwise, depthwise_of
-from intsim.engine.lowered import Call, Lowered, Site, Work, ready
+from intsim.engine.lowered import Lowered, Site, Work, launched, ready
 from intsim.engine.products import Products, products_of
 from intsim.formats import Discrete, IntFormat, TensorSpec
 from intsim.kernels.epilogue import Epilogue, plain, started
-from intsim.kernels.scratch import aligned
+from intsim.kernels.launch import Launch
 from intsim.ops.dot import cannot_overflow, is_ring
 from intsim.record import Array
 
@@ -78,8 +78,7 @@ def _lower_exact(site: Site, products: Products, lane: np.dtype[Any], reason: st
     if lane == np.int32:
         vectors = vectors_of(products)
         if vectors is not None:
-            call = _sums_call(site, products, vectors)
-            return Lowered(f"{products.word} {vectors.word}", reason, call)
+            return _lower_sums(site, products, vectors, reason)
     return _lower_plain(site, products, lane, reason)
 
 
@@ -88,32 +87,34 @@ def vectors_of(products: Products) -> Blocks | Depthwise | None:
     return depthwise_of(products) if products.depthwise else blocks_of(products)
 
 
-def vectors_call(site: Site, products: Products, vectors: Blocks | Depthwise, epilogue: Epilogue) -> Call:
+def lower_vectors(
+    site: Site, products: Products, vectors: Blocks | Depthwise, epilogue: Epilogue, reason: str
+) -> Lowered:
     """What an epilogue makes of the sums of a node, in the storage of its output."""
-    storage, shape = site.outputs[0].format.storage, site.outputs[0].shape
     started_epilogue = started(epilogue, vectors.start)
 
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         x = ready(products.images(inputs[0]))
-        out = aligned((inputs[0].shape[0], *shape), storage)
-        vectors.run(x, started_epilogue, out.reshape(-1, products.channels), work.threads)
-        return (out,)
+        return vectors.launch(x, started_epilogue, out.reshape(-1, products.channels))
 
-    return call
+    found = launched(f"{products.word} {vectors.word}", reason, site.outputs[0], begin)
+    held = site.inputs[0].format.storage
+    converted = isinstance(vectors, Depthwise) and vectors.storage != held
+    return replace(found, begin=None) if converted or not products.as_it_lies else found
 
 
-def _sums_call(site: Site, products: Products, vectors: Blocks | Depthwise) -> Call:
+def _lower_sums(site: Site, products: Products, vectors: Blocks | Depthwise, reason: str) -> Lowered:
     """The sums of a node as its accumulator holds them; beyond 32 bits they are widened afterwards."""
     format = products.accumulator.format
     if format.bits <= 32:
-        return vectors_call(site, products, vectors, plain(products.channels, format))
+        return lower_vectors(site, products, vectors, plain(products.channels, format), reason)
     narrow = replace(site, outputs=(TensorSpec(site.outputs[0].shape, _INT32),))
-    sums = vectors_call(narrow, products, vectors, plain(products.channels))
+    sums = lower_vectors(narrow, products, vectors, plain(products.channels), reason)
 
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
-        return (widened(sums(inputs, work)[0], format),)
+        return (widened(sums.call(inputs, work)[0], format),)
 
-    return call
+    return replace(sums, call=call, begin=None)
 
 
 def widened(sums: Array, format: IntFormat) -> Array:

@@ -11,9 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from intsim.engine.following import pointwise
-from intsim.engine.lowered import Lowered, Site, Work, ready
+from intsim.engine.lowered import Lowered, Site, launched
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
+from intsim.kernels.launch import Launch
 from intsim.record import Array
 
 _MOST_BITS = 16
@@ -34,20 +35,12 @@ def lower_table(site: Site) -> Lowered | str:
         (entries,) = site.op.reference(np.arange(first, reached.max + 1))
     except OverflowTrap:
         return "a register can trap"
-    storage = site.outputs[0].format.storage
-    table = entries.astype(storage)
+    table = entries.astype(site.outputs[0].format.storage)
 
-    def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
         from intsim.kernels.pooling import look_up
-        from intsim.kernels.threads import run_parts
 
-        x = ready(inputs[0])
-        out = np.empty(x.shape, storage)
-        flat, to = x.reshape(-1), out.reshape(-1)
-        run_parts(
-            lambda begin, end: look_up(flat, table, first, begin, end, to), flat.size, work.threads, _LEAST
-        )
-        return (out,)
+        return Launch(look_up, (inputs[0].reshape(-1), table, first), (out.reshape(-1),), out.size, _LEAST)
 
     reason = f"a table of all {table.size} codes in {reached.hull()} [T1]"
-    return Lowered(f"{site.op.name} table", reason, call)
+    return launched(f"{site.op.name} table", reason, site.outputs[0], begin)

@@ -1,4 +1,4 @@
-"""Sums, largest elements and lookups, loops that are the same for all channels.
+"""Sums, largest elements, lookups and copies, loops that are the same for all channels.
 
 Everything is exact in int32: whoever calls has proved that the sums fit it.
 """
@@ -18,7 +18,7 @@ H, W, C, OH, OW, KH, KW, SH, SW, DH, DW, TOP, LEFT = range(13)
 
 
 @compiled
-def sum_rows(x: Any, epilogue: Any, sums: Any, begin: int, end: int, out: Any) -> None:
+def sum_rows(x: Any, epilogue: Any, begin: int, end: int, sums: Any, out: Any) -> None:
     """out[n] = finished(sum over r of x[n, r]) for n from begin to end.
 
     x (N, R, C); sums int32 (1, padded channels), scratch; out (N, C).
@@ -93,3 +93,9 @@ def look_up(x: Any, table: Any, first: int, begin: int, end: int, out: Any) -> N
     """out[i] = table[x[i] - first] for i from begin to end; flat."""
     for i in range(begin, end):
         out[i] = table[int(x[i]) - first]
+
+
+@compiled
+def copy(x: Any, begin: int, end: int, out: Any) -> None:
+    """out[i] = x[i] for i from begin to end; flat."""
+    out[begin:end] = x[begin:end]

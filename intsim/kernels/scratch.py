@@ -53,15 +53,24 @@ def scratch(*wanted: Wanted) -> list[Array]:
 
 
 def _cut(wanted: tuple[Wanted, ...]) -> list[Array]:
-    sizes = [math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in wanted]
-    total = sum(size + LINE for size in sizes)
-    if _held.memory.size < total:
-        _held.memory = np.empty(total, np.uint8)
+    if _held.memory.size < room(wanted):
+        _held.memory = np.empty(room(wanted), np.uint8)
         _held.cut.clear()
-    memory, place, arrays = _held.memory, 0, []
-    for (shape, dtype), size in zip(wanted, sizes, strict=True):
+    _held.cut[wanted] = cut(wanted, _held.memory)
+    return _held.cut[wanted]
+
+
+def room(wanted: tuple[Wanted, ...]) -> int:
+    """Bytes that hold these arrays, wherever they begin."""
+    return sum(math.prod(shape) * np.dtype(dtype).itemsize + LINE for shape, dtype in wanted)
+
+
+def cut(wanted: tuple[Wanted, ...], memory: Array) -> list[Array]:
+    """Arrays of these shapes and dtypes from some bytes."""
+    place, arrays = 0, []
+    for shape, dtype in wanted:
         place += -(memory.ctypes.data + place) % LINE
+        size = math.prod(shape) * np.dtype(dtype).itemsize
         arrays.append(memory[place : place + size].view(dtype).reshape(shape))
         place += size
-    _held.cut[wanted] = arrays
     return arrays

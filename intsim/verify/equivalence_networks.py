@@ -182,9 +182,7 @@ def _compare_node(
     if node.inputs != other.inputs:
         return NodeComparison(node.name, node.op.name, why_not="it reads other tensors in the second network")
     if isinstance(node.op, Requantize) and isinstance(other.op, Requantize):
-        return options.rules(
-            node.name, node.op.rule, other.op.rule, ranges[node.inputs[0]]
-        )
+        return options.rules(node.name, node.op.rule, other.op.rule, ranges[node.inputs[0]])
     if {node.op.name, other.op.name} <= TABLED:
         return _compare_tables(blank, node.op, other.op, ranges[node.inputs[0]])
     if node.op == other.op:

@@ -79,7 +79,7 @@ def prepared(op, x, storage):
     )
     images[:] = products.images(x)
     epilogue = started(plain(products.channels), vectors.start)
-    return lambda: vectors.run(images, epilogue, out, 1), out, 2 * out.size * products.taps
+    return lambda: vectors.launch(images, epilogue, out).run(1), out, 2 * out.size * products.taps
 
 
 def seconds(calls, repeat):

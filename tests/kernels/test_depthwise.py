@@ -52,7 +52,7 @@ def sums_of(isa, x, op, format, threads=1):
         made = depthwise.depthwise_of(products)
     shape = output.shape
     out = np.full((x.shape[0] * shape[0] * shape[1], shape[2]), 99, np.int32)
-    made.run(x, started(plain(shape[2]), made.start), out, threads)
+    made.launch(x, started(plain(shape[2]), made.start), out).run(threads)
     assert np.array_equal(out, exact(x, op, shape))
 
 
@@ -129,7 +129,7 @@ def test_every_parameter_is_repeated(isa, monkeypatch):
                 made = depthwise.depthwise_of(products)
             assert made.fold == fold
             found.append(np.zeros((48, 8), np.int16))
-            made.run(x, epilogue, found[-1], 1)
+            made.launch(x, epilogue, found[-1]).run(1)
         assert np.array_equal(*found)
         assert len(np.unique(found[0])) > 20
 

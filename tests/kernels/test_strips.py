@@ -62,7 +62,7 @@ def through(op, x, epilogue, storage):
     lying[:] = images
     rows = x.shape[0] * int(np.prod(output.shape[:-1]))
     memory = np.full((rows + 64, products.channels), MARK, storage)
-    vectors.run(lying, started(epilogue, vectors.start), memory[:rows], 2)
+    vectors.launch(lying, started(epilogue, vectors.start), memory[:rows]).run(2)
     assert (memory[rows:] == MARK).all()
     return memory[:rows]
 
