@@ -20,7 +20,8 @@ whole or not at all. Only what takes arithmetic to know (that a softmax's `resca
 
 Nothing is fused, as in hardware: `conv2d` and `dense` give sums, in the accumulator's register; `requantize`
 makes codes of them. Every op is there by `NetworkWriter.node`: `OPS` below lists them with their fields, and
-`RECORDS` the records that fields are made of. What they compute is told by ``intsim ops NAME``.
+`RECORDS` the records that fields are made of. What they compute is told by ``intsim ops NAME``. Behind these
+tables comes `NetworkWriter`, and behind it how values are checked, how they are written, and the ops' rules.
 
 Axes are H W C (there is no batch axis), weights K H W C. From PyTorch's N C H W: a convolution's weight is
 ``weight.transpose(0, 2, 3, 1)``, and a layer behind a flattened (C, H, W) needs its columns in H W C order:
@@ -59,7 +60,9 @@ kind                                 what you give                         what 
 ===================================  ====================================  ===================================
 integer                              int                                   attribute, integer
 boolean                              bool                                  attribute, enum FALSE = 0, TRUE = 1
-format, real format                  "int8", "uint4"; "float32"            attribute, text
+format, weight format, ...           "int8", "bipolar", ... (`FORMATS`);   attribute, text
+..                                   or a dict of one in `RECORDS`         the same where it has a name, or
+..                                                                         else group of fields, and ``type``
 rounding, overflow, ...              one of the names in `CHOICES`         attribute, text
 pair                                 (down, across), or one int for both   attribute, integers, shape (2,)
 padding                              ((above, below), (left, right)),      attribute, integers, shape (2, 2)
@@ -71,12 +74,17 @@ array, vector, value or vector       integers; any axes, one, none or one  datas
 real value, real vector, ...         numpy float32 or float64              dataset, the same type
 codes in FORMAT                      integers; FORMAT is a format, or a    dataset, the narrowest type that
 ..                                   field that holds one                  has the format's integers
+packed in FORMAT                     the same                              the same; of 1, 2, 4 or 6 bits: a
+..                                                                         group, see below
 Accumulator, ...                     a dict of the fields in `RECORDS`     group of fields
 A | B                                a dict that says its "type", too      group of fields and text ``type``
 list of A | B                        a list of such dicts                  group of groups 0, 1, ...
 ===================================  ====================================  ===================================
 
-A field that is None is left out of the file.
+A field that is None is left out of the file. Packed are codes of a format's bits, the low bits first in a
+stream of bytes: the group has the text ``packing`` ("bits", "two-bit", "nibbles" or "six-bit"), the integers
+``shape``, and the dataset ``bytes`` of uint8. The code of an integer is its low bits; of "bipolar", 1 for +1
+and 0 for -1; of "ternary", 0 to 2 for -1 to +1; of a codebook, its place. "six-bit" has groups of four codes.
 """
 
 from __future__ import annotations
@@ -113,15 +121,6 @@ class Field(NamedTuple):
     default: Any = REQUIRED  # None: may be left out
     low: int = -(2**63)  # for integers, alone or in arrays
     high: int = 2**64 - 1
-
-
-class Op(NamedTuple):
-    """An op: its fields, how many tensors it reads (most None: any number), the version of its rules."""
-
-    fields: dict[str, Field]
-    fewest: int = 1
-    most: int | None = 1
-    version: int = 1
 
 
 # ---- What there is to say: choices, records, ops -------------------------------------------------------
@@ -354,197 +353,177 @@ _INPUT = {
 }
 
 OPS = {
-    "add": Op(_REGISTER, 2, 2),
-    "arg_max": Op(_ARGUMENT),
-    "arg_min": Op(_ARGUMENT),
-    "avg_pool2d": Op(
-        {
-            **_POOL,
-            "rounding": Field("rounding", "of the quotient; not stochastic", "half_away"),
-            "zero_point": Field("integer", "taken off before the division, put back after it", 0),
-            "count_padding": Field("boolean", "whether taps outside the image count", False),
-        }
-    ),
-    "batch_matmul": Op(
-        {
-            "x_zero_point": Field("integer", "the first input's", 0),
-            "y_zero_point": Field("integer", "the second input's", 0),
-            "transpose_x": Field("boolean", "swap the last two axes of the first input", False),
-            "transpose_y": Field("boolean", "swap the last two axes of the second input", False),
-            **_ACCUMULATOR,
-        },
-        2,
-        2,
-    ),
-    "clamp": Op({"lo": Field("integer", "lower limit"), "hi": Field("integer", "upper limit")}),
-    "concat": Op({"axis": _AXIS}, 1, None),
-    "constant": Op(
-        {
-            "values": Field("packed in format", "one sample"),
-            "format": Field("tensor format", "of the output", "int8"),
-        },
-        0,
-        0,
-    ),
-    "conv2d": Op(
-        {**_weight("(K, KH, KW, C / groups)"), **_WEIGHTED, **_STRIDE, **_PADDING, **_GROUPS, **_ACCUMULATOR}
-    ),
-    "dense": Op({**_weight("(K, C)"), **_WEIGHTED, **_ACCUMULATOR}),
-    "depth_to_space": Op({"block": Field("integer", "side of a block", low=1)}),
-    "depthwise_conv2d": Op(
-        {**_weight("(C, M, KH, KW), for C * M outputs"), **_WEIGHTED, **_STRIDE, **_PADDING, **_ACCUMULATOR}
-    ),
-    "dequantize": Op({**_DOOR, "format": Field("real format", "of the output", "float32")}),
-    "embedding_lookup": Op({"table": Field("packed in format", "one row per index"), "format": _INT8}),
-    "gather": Op({"axis": _AXIS, "indices": Field("array", "places; None: the second input", None, 0)}, 1, 2),
-    "hard_swish": Op(
-        {
-            "output_multiplier": Field("integer", "of 16 bits", low=0, high=2**15 - 1),
-            "output_shift": Field("integer", "to the right", low=0, high=15),
-            "relu_multiplier": Field("integer", "of 16 bits", low=0, high=2**15 - 1),
-            "relu_shift": Field("integer", "to the left where above 0", low=-15, high=31),
-            "input_zero_point": Field("integer", "the input's", 0, -(2**15), 2**15 - 1),
-            "output_zero_point": Field("integer", "the output's", 0, -(2**15), 2**15 - 1),
-            "format": _INT8,
-        }
-    ),
-    "l2_normalization": Op(
-        {
-            "input_zero_point": Field("integer", "the input's", 0, -(2**31), 2**31 - 1),
-            "output_zero_point": Field("integer", "the output's", 0, -(2**31), 2**31 - 1),
-            "format": _INT8,
-            "output_bits": Field("integer", "fraction bits of the output", 7, 0, 15),
-            "scaled_first": Field("boolean", "scale before the product", False),
-            "single_rounding": Field("boolean", "round the product once", False),
-        }
-    ),
-    "leaky_relu": Op({**_BRANCHES, "input_zero_point": _ZERO_POINT}),
-    "log_softmax": Op(
-        {
-            "rescale": Field("Requantization", "of code - largest code, to Q5.26; 0 to 0"),
-            "reverse": Field("Requantization", "from Q5.26 back"),
-            "diff_min": Field("integer", "the least difference that is summed", low=-(2**31), high=0),
-            "format": _INT8,
-        }
-    ),
-    "lookup": Op(
-        {
-            "entries": Field("codes in format", "one per code of the input, from the smallest code on"),
-            "input_format": Field("format", "of the input, at most 16 bits", "int8"),
-            "format": _INT8,
-            "interpolation_bits": Field("integer", "low bits of a code that interpolate", 0, 0),
-        }
-    ),
-    "max_pool2d": Op(_POOL),
-    "maximum": Op({}, 2, 2),
-    "mean": Op(
-        {
-            "axes": _AXES,
-            **_KEEPDIMS,
-            "rounding": Field("rounding", "of the quotient; not stochastic", "half_away"),
-            "zero_point": Field("integer", "taken off before the division, put back after it", 0),
-        }
-    ),
-    "minimum": Op({}, 2, 2),
-    "mul": Op(_REGISTER, 2, 2),
-    "pack": Op({"axis": _AXIS}, 1, None),
-    "pad": Op(
-        {
-            "padding": Field("pairs", "(before, after) for every axis", low=0),
-            "value": Field("integer", "of a constant border", 0),
-            "mode": Field("border", "what the border holds", "constant"),
-        }
-    ),
-    "prelu": Op(
-        {
-            "slope": Field("codes in slope_format", "a shape that broadcasts to the sample's"),
-            **_BRANCHES,
-            "slope_format": Field("format", "of the slope", "int8"),
-            "slope_zero_point": Field("integer", "the slope's", 0),
-            "input_zero_point": _ZERO_POINT,
-        }
-    ),
-    "quantize": Op(
-        {
-            **_DOOR,
-            "format": _INT8,
-            "rounding": Field("rounding", "of the quotient; not stochastic", "half_away"),
-            "reciprocal": Field("boolean", "multiply by 1 / scale, do not divide", False),
-        }
-    ),
-    "reduce_max": Op({"axes": _AXES, **_KEEPDIMS}),
-    "reduce_min": Op({"axes": _AXES, **_KEEPDIMS}),
-    "requantize": Op(
-        {
-            "requantization": Field("Requantization", "from sums to codes"),
-            "format": Field("sign format", "what the code is written into, by its sign", None),
-        }
-    ),
-    "reshape": Op({"shape": Field("integers", "of one sample", low=1)}),
-    "resize_bilinear": Op(
-        {
-            "rows": Field("Between", "the input rows of each output row"),
-            "columns": Field("Between", "the input columns of each output column"),
-            "weight_bits": Field("integer", "a weight of 2**weight_bits is one", 10, 0, 30),
-            "rounding": Field("rounding", "of the sum of products; not stochastic", "half_away"),
-        }
-    ),
-    "resize_nearest": Op(
-        {
-            "rows": Field("vector", "the input row of each output row", low=0),
-            "columns": Field("vector", "the input column of each output column", low=0),
-        }
-    ),
-    "slice": Op(
-        {
-            "begin": Field("integers", "the first place read, per axis"),
-            "size": Field("integers", "how many places, per axis", low=1),
-            "stride": Field("integers", "from one place to the next, may be negative; all 1 if empty", ()),
-        }
-    ),
-    "softmax": Op(
-        {
-            "recipe": Field("FixedPointSoftmax | TableSoftmax | FloatSoftmax", "how a row is computed"),
-            "format": _INT8,
-        }
-    ),
-    "space_to_depth": Op({"block": Field("integer", "side of a block", low=1)}),
-    "split": Op({"axis": _AXIS, "sizes": Field("integers", "of the outputs along axis", low=1)}),
-    "squared_difference": Op(_REGISTER, 2, 2),
-    "sub": Op(_REGISTER, 2, 2),
-    "sum": Op({"axes": _AXES, **_KEEPDIMS, **_ACCUMULATOR}),
-    "tile": Op({"multiples": Field("integers", "how often, per axis", low=1)}),
-    "transpose": Op({"permutation": Field("integers", "the input axis that each output axis is", low=0)}),
-    "transpose_conv2d": Op(
-        {
-            **_weight("(K, KH, KW, C / groups)"),
-            "output_size": Field("pair", "height and width of the output", low=1),
-            **_WEIGHTED,
-            **_STRIDE,
-            "offset": Field("pair", "rows above and columns left that are dropped", (0, 0), 0),
-            **_GROUPS,
-            **_ACCUMULATOR,
-        }
-    ),
-    "unpack": Op({"axis": _AXIS}),
+    "add": _REGISTER,
+    "arg_max": _ARGUMENT,
+    "arg_min": _ARGUMENT,
+    "avg_pool2d": {
+        **_POOL,
+        "rounding": Field("rounding", "of the quotient; not stochastic", "half_away"),
+        "zero_point": Field("integer", "taken off before the division, put back after it", 0),
+        "count_padding": Field("boolean", "whether taps outside the image count", False),
+    },
+    "batch_matmul": {
+        "x_zero_point": Field("integer", "the first input's", 0),
+        "y_zero_point": Field("integer", "the second input's", 0),
+        "transpose_x": Field("boolean", "swap the last two axes of the first input", False),
+        "transpose_y": Field("boolean", "swap the last two axes of the second input", False),
+        **_ACCUMULATOR,
+    },
+    "clamp": {"lo": Field("integer", "lower limit"), "hi": Field("integer", "upper limit")},
+    "concat": {"axis": _AXIS},
+    "constant": {
+        "values": Field("packed in format", "one sample"),
+        "format": Field("tensor format", "of the output", "int8"),
+    },
+    "conv2d": {
+        **_weight("(K, KH, KW, C / groups)"),
+        **_WEIGHTED,
+        **_STRIDE,
+        **_PADDING,
+        **_GROUPS,
+        **_ACCUMULATOR,
+    },
+    "dense": {**_weight("(K, C)"), **_WEIGHTED, **_ACCUMULATOR},
+    "depth_to_space": {"block": Field("integer", "side of a block", low=1)},
+    "depthwise_conv2d": {
+        **_weight("(C, M, KH, KW), for C * M outputs"),
+        **_WEIGHTED,
+        **_STRIDE,
+        **_PADDING,
+        **_ACCUMULATOR,
+    },
+    "dequantize": {**_DOOR, "format": Field("real format", "of the output", "float32")},
+    "embedding_lookup": {"table": Field("packed in format", "one row per index"), "format": _INT8},
+    "gather": {"axis": _AXIS, "indices": Field("array", "places; None: the second input", None, 0)},
+    "hard_swish": {
+        "output_multiplier": Field("integer", "of 16 bits", low=0, high=2**15 - 1),
+        "output_shift": Field("integer", "to the right", low=0, high=15),
+        "relu_multiplier": Field("integer", "of 16 bits", low=0, high=2**15 - 1),
+        "relu_shift": Field("integer", "to the left where above 0", low=-15, high=31),
+        "input_zero_point": Field("integer", "the input's", 0, -(2**15), 2**15 - 1),
+        "output_zero_point": Field("integer", "the output's", 0, -(2**15), 2**15 - 1),
+        "format": _INT8,
+    },
+    "l2_normalization": {
+        "input_zero_point": Field("integer", "the input's", 0, -(2**31), 2**31 - 1),
+        "output_zero_point": Field("integer", "the output's", 0, -(2**31), 2**31 - 1),
+        "format": _INT8,
+        "output_bits": Field("integer", "fraction bits of the output", 7, 0, 15),
+        "scaled_first": Field("boolean", "scale before the product", False),
+        "single_rounding": Field("boolean", "round the product once", False),
+    },
+    "leaky_relu": {**_BRANCHES, "input_zero_point": _ZERO_POINT},
+    "log_softmax": {
+        "rescale": Field("Requantization", "of code - largest code, to Q5.26; 0 to 0"),
+        "reverse": Field("Requantization", "from Q5.26 back"),
+        "diff_min": Field("integer", "the least difference that is summed", low=-(2**31), high=0),
+        "format": _INT8,
+    },
+    "lookup": {
+        "entries": Field("codes in format", "one per code of the input, from the smallest code on"),
+        "input_format": Field("format", "of the input, at most 16 bits", "int8"),
+        "format": _INT8,
+        "interpolation_bits": Field("integer", "low bits of a code that interpolate", 0, 0),
+    },
+    "max_pool2d": _POOL,
+    "maximum": {},
+    "mean": {
+        "axes": _AXES,
+        **_KEEPDIMS,
+        "rounding": Field("rounding", "of the quotient; not stochastic", "half_away"),
+        "zero_point": Field("integer", "taken off before the division, put back after it", 0),
+    },
+    "minimum": {},
+    "mul": _REGISTER,
+    "pack": {"axis": _AXIS},
+    "pad": {
+        "padding": Field("pairs", "(before, after) for every axis", low=0),
+        "value": Field("integer", "of a constant border", 0),
+        "mode": Field("border", "what the border holds", "constant"),
+    },
+    "prelu": {
+        "slope": Field("codes in slope_format", "a shape that broadcasts to the sample's"),
+        **_BRANCHES,
+        "slope_format": Field("format", "of the slope", "int8"),
+        "slope_zero_point": Field("integer", "the slope's", 0),
+        "input_zero_point": _ZERO_POINT,
+    },
+    "quantize": {
+        **_DOOR,
+        "format": _INT8,
+        "rounding": Field("rounding", "of the quotient; not stochastic", "half_away"),
+        "reciprocal": Field("boolean", "multiply by 1 / scale, do not divide", False),
+    },
+    "reduce_max": {"axes": _AXES, **_KEEPDIMS},
+    "reduce_min": {"axes": _AXES, **_KEEPDIMS},
+    "requantize": {
+        "requantization": Field("Requantization", "from sums to codes"),
+        "format": Field("sign format", "what the code is written into, by its sign", None),
+    },
+    "reshape": {"shape": Field("integers", "of one sample", low=1)},
+    "resize_bilinear": {
+        "rows": Field("Between", "the input rows of each output row"),
+        "columns": Field("Between", "the input columns of each output column"),
+        "weight_bits": Field("integer", "a weight of 2**weight_bits is one", 10, 0, 30),
+        "rounding": Field("rounding", "of the sum of products; not stochastic", "half_away"),
+    },
+    "resize_nearest": {
+        "rows": Field("vector", "the input row of each output row", low=0),
+        "columns": Field("vector", "the input column of each output column", low=0),
+    },
+    "slice": {
+        "begin": Field("integers", "the first place read, per axis"),
+        "size": Field("integers", "how many places, per axis", low=1),
+        "stride": Field("integers", "from one place to the next, may be negative; all 1 if empty", ()),
+    },
+    "softmax": {
+        "recipe": Field("FixedPointSoftmax | TableSoftmax | FloatSoftmax", "how a row is computed"),
+        "format": _INT8,
+    },
+    "space_to_depth": {"block": Field("integer", "side of a block", low=1)},
+    "split": {"axis": _AXIS, "sizes": Field("integers", "of the outputs along axis", low=1)},
+    "squared_difference": _REGISTER,
+    "sub": _REGISTER,
+    "sum": {"axes": _AXES, **_KEEPDIMS, **_ACCUMULATOR},
+    "tile": {"multiples": Field("integers", "how often, per axis", low=1)},
+    "transpose": {"permutation": Field("integers", "the input axis that each output axis is", low=0)},
+    "transpose_conv2d": {
+        **_weight("(K, KH, KW, C / groups)"),
+        "output_size": Field("pair", "height and width of the output", low=1),
+        **_WEIGHTED,
+        **_STRIDE,
+        "offset": Field("pair", "rows above and columns left that are dropped", (0, 0), 0),
+        **_GROUPS,
+        **_ACCUMULATOR,
+    },
+    "unpack": {"axis": _AXIS},
 }
 """Every op by name, with its fields in the order of the file."""
 
-MOVES = (
-    "concat depth_to_space gather pack pad reshape resize_nearest slice space_to_depth split tile transpose"
-)
-COUNTS = (
-    "arg_max arg_min batch_matmul conv2d dense depthwise_conv2d max_pool2d maximum mean minimum reduce_max"
-)
-READS = {
-    **dict.fromkeys([*MOVES.split(), "unpack"], FORMATS["tensor format"]),
+INPUTS = {
+    "constant": (0, 0),
+    "gather": (1, 2),
+    **dict.fromkeys(("concat", "pack"), (1, None)),
     **dict.fromkeys(
-        [*COUNTS.split(), "reduce_min", "requantize", "sum", "transpose_conv2d"],
-        (*FORMATS["weight format"], "FixedPoint"),
+        ("add", "sub", "mul", "maximum", "minimum", "squared_difference", "batch_matmul"), (2, 2)
     ),
+}
+"""How many tensors an op reads, at least and at most (None: any number); all others read one."""
+
+VERSIONS = {}
+"""Versions of ops' rules; those of all others are 1."""
+
+MOVES = ("concat", "depth_to_space", "gather", "pack", "pad", "reshape", "resize_nearest", "slice")
+MOVES += ("space_to_depth", "split", "tile", "transpose", "unpack")
+WHOLE = ("arg_max", "arg_min", "batch_matmul", "conv2d", "dense", "depthwise_conv2d", "max_pool2d", "maximum")
+WHOLE += ("mean", "minimum", "reduce_max", "reduce_min", "requantize", "sum", "transpose_conv2d")
+
+READS = {
+    **dict.fromkeys(MOVES, FORMATS["tensor format"]),
+    **dict.fromkeys(WHOLE, (*FORMATS["weight format"], "FixedPoint")),
     "quantize": FORMATS["real format"],
 }
-"""The formats of the tensors that an op reads; those of any other op are plain integers."""
+"""The formats of the tensors that an op reads; those of all others are plain integers."""
 
 
 class Tensor(NamedTuple):
@@ -616,7 +595,7 @@ class NetworkWriter:
         _need(op in OPS, name, f"must be one of the ops {', '.join(OPS)}, not {op!r}")
         inputs = self._reading(name, op, inputs)
         read = [self._tensors[entry] for entry in inputs]
-        values = _Fields(name, _fields(OPS[op].fields, fields, name, op), read)
+        values = _Fields(name, _fields(OPS[op], fields, name, op), read)
         given = _GIVES[op](values, *read)
         given = given if isinstance(given, list) else [given]
         names = self._giving(name, op, outputs, len(given))
@@ -748,20 +727,19 @@ class NetworkWriter:
 
     def _reading(self, name, op, inputs):
         """The names that a node reads, known and as many as its op takes."""
-        _need(isinstance(inputs, (list, tuple)), f"{name}.inputs", f"must be a list of names, not {inputs!r}")
+        where, types = f"{name}.inputs", READS.get(op, FORMATS["format"])
+        _need(isinstance(inputs, (list, tuple)), where, f"must be a list of names, not {inputs!r}")
         for entry in inputs:
             known = isinstance(entry, str) and entry in self._tensors
-            _need(known, f"{name}.inputs", f"must be tensors made before, not {entry!r}")
-            format, types = self._tensors[entry].format, READS.get(op, FORMATS["format"])
-            where = f"{name}.inputs"
-            _need(
-                format.type in types, where, f"must be {' or '.join(types)} for {op}, not {entry!r}, {format}"
-            )
+            _need(known, where, f"must be tensors made before, not {entry!r}")
+            format = self._tensors[entry].format
+            wrong = f"must be {' or '.join(types)} for {op}, not {entry!r}, {format}"
+            _need(format.type in types, where, wrong)
             _need(op != "quantize" or entry in self._inputs, where, "must be an input of the network")
-        _, fewest, most, _ = OPS[op]
+        fewest, most = INPUTS.get(op, (1, 1))
         enough = fewest <= len(inputs) and (most is None or len(inputs) <= most)
         wanted = fewest if fewest == most else f"{fewest} to {most if most is not None else 'any'}"
-        _need(enough, f"{name}.inputs", f"must be {wanted} for {op}, not {len(inputs)}")
+        _need(enough, where, f"must be {wanted} for {op}, not {len(inputs)}")
         return tuple(inputs)
 
     def _giving(self, name, op, outputs, count):
@@ -972,7 +950,7 @@ class Format:
         return self.said if isinstance(self.said, str) else f"{self.type} of {self.bits} bits"
 
     def __eq__(self, other):
-        return repr(self.said) == repr(other.said)
+        return self.type == other.type and _alike(self.said, other.said)
 
     @property
     def dtype(self):
@@ -1010,19 +988,16 @@ PACKINGS = {1: "bits", 2: "two-bit", 4: "nibbles", 6: "six-bit"}
 
 def _format(kind, value, where):
     """A `Format` of one of the kinds of `FORMATS`, from its name or a dict that says its "type"."""
-    types, found = FORMATS[kind], None
-    if isinstance(value, str):
-        found = _format_of_name(value)
-    elif isinstance(value, dict) and any(name in RECORDS for name in types):
-        found = _format_of_record(
-            _record(" | ".join(name for name in types if name in RECORDS), value, where)
-        )
+    types = FORMATS[kind]
+    records = [name for name in types if name in RECORDS]
+    found = _format_of_name(value) if isinstance(value, str) else None
+    if isinstance(value, dict) and records:
+        found = _format_of_record(_record(" | ".join(records), value, where))
     words = ["int1 to int64, uint1 to uint64"] if "IntFormat" in types else []
     words += ["float32, float64"] if "RealFormat" in types else []
     words += [name for name, record in NAMED.items() if record["type"] in types]
-    _need(
-        found is not None and found.type in types, where, f"must be one of {', '.join(words)}, not {value!r}"
-    )
+    good = found is not None and found.type in types
+    _need(good, where, f"must be one of {', '.join(words)}, not {value!r}")
     return found
 
 
@@ -1072,9 +1047,16 @@ def _format_of_record(record):
 def _name_of(record):
     """The name that a format has in `NAMED`, if it has one."""
     for name, entry in NAMED.items():
-        if entry["type"] == record["type"] and repr(_record(_ANY_FORMAT, entry, name)) == repr(record):
+        if entry["type"] == record["type"] and _alike(_record(_ANY_FORMAT, entry, name), record):
             return name
     return None
+
+
+def _alike(a, b):
+    """Whether two formats are said alike, by name or as records of one type."""
+    if isinstance(a, str) or isinstance(b, str):
+        return isinstance(a, type(b)) and a == b
+    return all(np.array_equal(a[name], b[name]) for name in a)
 
 
 def _array(ranks, real=False):
@@ -1180,14 +1162,14 @@ def _write(group, name, value):
 def _write_node(group, position, node):
     _write(group, "position", position)
     _write(group, "op", node["op"])
-    _write(group, "op_version", OPS[node["op"]].version)
+    _write(group, "op_version", VERSIONS.get(node["op"], 1))
     if node["inputs"]:
         _write(group, "inputs", node["inputs"])
     else:
         group.attrs.create("inputs", _texts(()), dtype=_texts(()).dtype)
     _write(group, "outputs", node["outputs"])
     for name, value in node["fields"].items():
-        kind = OPS[node["op"]].fields[name].kind
+        kind = OPS[node["op"]][name].kind
         format = node["fields"].get(kind.partition("packed in ")[2])
         _write(group, name, format.packed(value) if format and format.bits in PACKINGS else value)
     if any(said is not None for said in node["quantization"]):

@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from intsim_converters.writer import CHOICES, OPS, RECORDS, REQUIRED, NetworkWriter, WriterError
 
-from intsim import IntFormat, NetworkBuilder, Quantization, RealFormat, load, ops, save
+from intsim import IntFormat, NetworkBuilder, Quantization, RealFormat, TensorSpec, load, ops, run, save
 from intsim.arithmetic import (
     Accumulator,
     Add,
@@ -49,6 +49,7 @@ from intsim.formats import (
     TernaryCoding,
     WeightFormat,
 )
+from intsim.formats.discrete import Listed
 from intsim.formats.table import FORMATS, name_of
 from intsim.record import Record, schema
 from intsim.storage import kinds
@@ -87,7 +88,7 @@ ARRAYS = {
 }
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 every_op = pytest.mark.parametrize("name", sorted(ops.OPS))
-every_op_with_fields = pytest.mark.parametrize("name", sorted(name for name in OPS if OPS[name].fields))
+every_op_with_fields = pytest.mark.parametrize("name", sorted(name for name in OPS if OPS[name]))
 few = settings(max_examples=6, suppress_health_check=SLOW, deadline=None)
 
 
@@ -178,9 +179,9 @@ def records_of(record):
 @every_op
 def test_an_op_is_said_as_intsim_has_it(name):
     op = ops.OPS[name]
-    assert OPS[name].version == op.version
-    assert (OPS[name].fewest, OPS[name].most) == op.arity
-    check_table(op, OPS[name].fields)
+    assert module.VERSIONS.get(name, 1) == op.version
+    assert module.INPUTS.get(name, (1, 1)) == op.arity
+    check_table(op, OPS[name])
 
 
 def test_every_op_and_record_is_there():
@@ -212,18 +213,22 @@ def test_every_named_format_is_there():
 
 def test_every_field_has_a_rule_to_be_written_by():
     taken = {"name", "op", "inputs", "outputs", "quantization", "self"}
-    assert not [name for op in OPS.values() for name in op.fields if name in taken]
+    assert not [name for op in OPS.values() for name in op if name in taken]
     assert module._GIVES.keys() == OPS.keys()
     assert module._RULES.keys() <= RECORDS.keys()
+    assert module.INPUTS.keys() | module.READS.keys() | module.VERSIONS.keys() <= OPS.keys()
 
 
 # ---- The file is the one that intsim writes --------------------------------------------------------------
 
 
-def written(case, change=None):
-    """The network of a case as the writer has it; `change` does something to the op's plain fields."""
+def written(case, change=None, specs=None):
+    """The network of a case as the writer has it.
+
+    `change` does something to the op's plain fields; `specs` are the inputs', where they are not the case's.
+    """
     w = NetworkWriter(writer="intsim")
-    formats = [plain(spec.format, AnyDiscrete | RealFormat) for spec in case.specs]
+    formats = [plain(spec.format, AnyDiscrete | RealFormat) for spec in specs or case.specs]
     names = [w.input(f"x{i}", spec.shape, formats[i]) for i, spec in enumerate(case.specs)]
     if not names:
         w.input("x0", (1,), "int8")
@@ -288,6 +293,55 @@ def test_names_lists_annotations_and_large_attributes(tmp_path):
     save(b.build(), tmp_path / "saved.h5")
     assert load(tmp_path / "written.h5") == b.build()
     assert (tmp_path / "written.h5").read_bytes() == (tmp_path / "saved.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "format",
+    [
+        *(IntFormat(bits, signed) for bits in (1, 2, 3, 4, 6, 8) for signed in (False, True)),
+        *(FORMATS[name].format for name in module.NAMED),
+        *(Codebook(values=np.arange(-5, size - 5)[::-1]) for size in (2, 3, 16, 64, 300)),
+        *(Bipolar(positive=0, zero=-1), PowerOfTwo(6, bias=3, down=True), Minifloat(3, 2, 0, signed=False)),
+        *(FixedPoint(6, offset=9), FixedPoint(4, signed=False, offset=-20, exponent=2)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("count", [1, 5, 8])
+def test_stored_entries_of_every_format(format, count, tmp_path):
+    entries = format.entries_of(np.random.default_rng(count).choice(all_codes(format), (count, 1)))
+    w, b = NetworkWriter(writer="intsim"), NetworkBuilder()
+    said = plain(format, AnyDiscrete)
+    w.input("x", (count, 1), said)
+    w.output(w.node("c", "concat", ["x", w.node("k", "constant", [], values=entries, format=said)], axis=1))
+    b.input("x", (count, 1), format)
+    b.output(b.add(ops.Concat(1), "x", b.add(ops.Constant(entries, format), name="k"), name="c"))
+    w.save(tmp_path / "written.h5")
+    save(b.build(), tmp_path / "saved.h5")
+    assert (tmp_path / "written.h5").read_bytes() == (tmp_path / "saved.h5").read_bytes()
+    assert load(tmp_path / "written.h5") == b.build()
+
+
+def all_codes(format):
+    """Every code that stands for something, of the first 65536."""
+    codes = np.arange(min(1 << format.bits, 1 << 16))
+    return codes if not isinstance(format, Listed) else format.listed()[1]
+
+
+def test_bits_and_trits(tmp_path):
+    rng = np.random.default_rng(2)
+    signs, trits = rng.choice([-1, 1], (5, 8)), rng.choice([-1, 0, 1], (3, 5))
+    w = NetworkWriter()
+    x = w.input("x", (8,), "bipolar")
+    a = w.dense("a", x, signs, weight_format="bipolar", accumulator={"format": "int5"})
+    s = w.requantize("s", a, rounding="floor", format="bipolar-dabnn")
+    t = w.requantize("t", a, shift=1, rounding="half_even", format="ternary")
+    w.output(w.dense("b", t, trits, weight_format="ternary"), s)
+    w.save(tmp_path / "net.h5")
+    values = rng.choice([-1, 1], (20, 8))
+    result = run(load(tmp_path / "net.h5"), values)
+    sums = values @ signs.T
+    assert (result.outputs["s"] == np.where(sums > 0, 1, -1)).all()
+    assert (result.outputs["b"] == np.clip(np.rint(sums / 2), -1, 1) @ trits.T).all()
 
 
 def test_the_short_words(tmp_path):
@@ -362,6 +416,9 @@ ODD = [
 ]
 
 
+OWN = [Codebook(values=[3, -1, 2]), FixedPoint(8, exponent=-6), IntFormat(6), Minifloat(2, 2, 0)]
+
+
 def places(fields, path=()):
     """The path of every field, in records and lists of records too."""
     entries = fields.items() if isinstance(fields, dict) else enumerate(fields)
@@ -415,7 +472,7 @@ def draw_and_check_both(name, data, path):
     case, other = data.draw(CASES[name]), data.draw(CASES[name])
     place = data.draw(st.sampled_from(list(places(plain_fields(case.op)))))
     check_that_intsim_takes_it(case, place, data.draw(st.sampled_from(ODD)), path)
-    check_that_the_writer_takes_it(case, other, data.draw(st.sampled_from(list(OPS[name].fields))))
+    check_that_the_writer_takes_it(case, other, data.draw(st.sampled_from(list(OPS[name]))))
 
 
 @every_op_with_fields
@@ -425,9 +482,30 @@ def test_the_writer_takes_what_intsim_takes(name, data, tmp_path_factory):
     draw_and_check_both(name, data, tmp_path_factory.getbasetemp() / "odd.h5")
 
 
+@every_op
+@settings(max_examples=8, suppress_health_check=SLOW, deadline=None)
+@given(data=st.data())
+def test_an_op_reads_the_formats_that_it_reads_in_intsim(name, data):
+    case = data.draw(CASES[name])
+    for format in [*(FORMATS[name].format for name in ("bipolar", "ternary-twos", "e2m1", "e8m0")), *OWN]:
+        real = any(isinstance(spec.format, RealFormat) for spec in case.specs)
+        specs = tuple(TensorSpec(spec.shape, RealFormat(64) if real else format) for spec in case.specs)
+        accepted = True
+        try:
+            network_of(Case(case.op, specs, ()))
+        except SpecError:
+            accepted = False
+        if accepted:
+            w = written(case, specs=specs)
+            assert all(str(w._tensors[y].format.said) for y in w._outputs)
+        else:
+            with pytest.raises(WriterError):
+                written(case, specs=specs)
+
+
 @pytest.mark.sweep
 @every_op_with_fields
-@settings(max_examples=1000, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=300, suppress_health_check=SLOW, deadline=None)
 @given(data=st.data())
 def test_the_writer_takes_what_intsim_takes_swept(name, data, tmp_path_factory):
     draw_and_check_both(name, data, tmp_path_factory.getbasetemp() / "odd.h5")
@@ -576,7 +654,7 @@ def test_every_field_of_a_file_is_documented(tmp_path):
     with h5py.File(tmp_path / "net.h5") as file:
         for group in (file, file["inputs/y"], file["inputs/y/quantization"], file["nodes/s"]):
             for name in (*group.attrs, *group):
-                assert name in said or name in OPS["split"].fields, name
+                assert name in said or name in OPS["split"], name
 
 
 @pytest.mark.parametrize("bits", [1, 8, 31])
