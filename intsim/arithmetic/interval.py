@@ -125,6 +125,8 @@ class Bounds:
     reach : for ops that accumulate, every partial sum in any order, tile or tree, before any register
     final : for ops that accumulate, the exact final sum before the register
     registers : for ops that accumulate, what each of their registers can meet, outermost first
+    spacing : for ops that accumulate, an integer that all differences of a channel's final sums are multiples
+        of: 2 where bits are multiplied, whose sums are all odd or all even
     """
 
     outputs: tuple[Interval, ...]
@@ -132,6 +134,7 @@ class Bounds:
     reach: Interval | None = None
     final: Interval | None = None
     registers: tuple[RegisterRange, ...] = ()
+    spacing: int = 1
 
 
 def _least(a: Any, b: Any) -> Any:

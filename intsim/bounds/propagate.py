@@ -3,7 +3,7 @@
 Rules
 -----
 B1. An input's range is its format's, or the narrower one that is given: one, one per channel (the last
-    axis), or one per element.
+    axis), or one per element. Its ends are integers of the format.
 B2. A node's bounds follow from its inputs' ranges by its op's own `bounds`; nodes are taken as
     independent, so a range may be wider than what is reached, never narrower.
 B3. A real tensor, which stands only at a door, has no range; its op is given [0, 0] and looks away.
@@ -104,4 +104,6 @@ def _check_range(name: str, spec: TensorSpec, given: Interval) -> list[Finding]:
         return [Finding(name, f"range must not be empty, not {given}. [B1]")]
     if not given.within(spec.integer):
         return [Finding(name, f"range must be inside {spec.format}, not {given}. [B1]")]
+    if any(spec.integer.outside(np.asarray(end, dtype=object)).any() for end in (given.lo, given.hi)):
+        return [Finding(name, f"range must end at integers of {spec.format}, not {given}. [B1]")]
     return []

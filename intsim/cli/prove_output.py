@@ -156,6 +156,9 @@ def _print_verdict(proof: Proof, nodes: Sequence[NodeProof]) -> None:
     print()
     for line in assumptions(proof):
         print(line)
+    for node in nodes:
+        if node.spacing > 1:
+            print(f"{node.node}: the final sums of a channel are {node.spacing} apart, or multiples of that")
     print(f"{proved} of {len(nodes)} accumulators proved")
 
 
@@ -182,6 +185,7 @@ def _node_json(node: NodeProof, seen: Interval | None, written: Written | None) 
             {"verdict": verdict, "overflow": kind or None}
             for verdict, kind in zip(node.verdicts, node.kinds, strict=True)
         ],
+        "spacing": node.spacing,
         "registers": [_register_json(register) for register in node.registers],
         "closed_forms": {
             form.name: {"bits": list(form.bits), "refused": form.refused or None} for form in node.forms

@@ -62,6 +62,15 @@ class Discrete(Record):
         low = values < self.min if limits.min < self.min else np.zeros(values.shape, bool)
         return low | (values > self.max) if limits.max > self.max else low
 
+    @property
+    def spacing(self) -> int:
+        """The largest integer that all differences of entries are multiples of: 2 for -1 and +1."""
+        return 1
+
+    def nearest(self, values: Array) -> Array:
+        """The entries nearest to integers, the lower one of two, as Python ints."""
+        return np.asarray(np.minimum(np.maximum(np.asarray(values, dtype=object), self.min), self.max))
+
     def codes_of(self, entries: Array) -> Array:
         """The codes of entries, as uint64 (rule D2)."""
         return np.asarray(entries).astype(np.int64).view(np.uint64) & np.uint64((1 << self.bits) - 1)
@@ -96,6 +105,17 @@ class Listed(Discrete):
 
     def outside(self, values: Array) -> Array:
         return ~np.isin(values, self.listed()[0])
+
+    @property
+    def spacing(self) -> int:
+        return int(np.gcd.reduce(np.diff(np.sort(self.listed()[0]))))
+
+    def nearest(self, values: Array) -> Array:
+        entries = np.sort(self.listed()[0]).astype(object)
+        wanted = np.asarray(super().nearest(values), dtype=object)
+        place = np.searchsorted(entries, wanted)
+        above, below = entries[place], entries[np.maximum(place - 1, 0)]
+        return np.where(above - wanted < wanted - below, above, np.where(above == wanted, above, below))
 
     def codes_of(self, entries: Array) -> Array:
         listed, codes = self.listed()

@@ -79,4 +79,4 @@ class Conv2d(Op):
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         size, kernel = specs[0].shape[:2], self.weight.shape[1:3]
         live = live_taps(size, kernel, self.stride, self.dilation, self.padding)  # type: ignore[arg-type]
-        return grouped_bounds(self, self.weight, self.groups, inputs[0], live)
+        return grouped_bounds(self, self.weight, self.groups, inputs[0], live, specs[0].integer.spacing)

@@ -50,7 +50,9 @@ def grouped_sums(op: Any, weight: Array, groups: int, taps: Array, events: Event
     return sums.reshape(batch, rows, columns, channels)
 
 
-def grouped_bounds(op: Any, weight: Array, groups: int, x: Interval, live: Sequence[Taps]) -> Bounds:
+def grouped_bounds(
+    op: Any, weight: Array, groups: int, x: Interval, live: Sequence[Taps], spacing: int
+) -> Bounds:
     """Exact bounds over all output positions.
 
     Parameters
@@ -59,10 +61,13 @@ def grouped_bounds(op: Any, weight: Array, groups: int, x: Interval, live: Seque
     weight, groups : as for `grouped_sums`
     x : the input's range: one, one per channel, or one per element
     live : along h and along w, the sets of taps that meet an input at some output position
+    spacing : of the input's values
     """
     channels, height, width, depth = weight.shape
     zeros, bias = (np.broadcast_to(values, (channels,)) for values in (op.weight_zero_point, op.bias))
-    rest = op.input_zero_point, zeros, bias, op.accumulator, (height, width, depth)
+    inside = all(taps == [tuple(range(size))] for taps, size in zip(live, (height, width), strict=True))
+    apart = spacing if inside else 1  # sums of fewer taps start anywhere
+    rest = op.input_zero_point, zeros, bias, op.accumulator, (height, width, depth), apart
     flat = weight.reshape(channels, -1)
     return join_bounds([dot_bounds(flat, taps, *rest) for taps in _tap_ranges(op, weight, groups, x, live)])
 

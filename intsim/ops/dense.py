@@ -72,4 +72,5 @@ class Dense(Op):
         channels, depth = self.weight.shape
         zeros, bias = (np.broadcast_to(values, (channels,)) for values in (self.weight_zero_point, self.bias))
         rest = self.input_zero_point, zeros, bias, self.accumulator, (1, 1, depth)
-        return join_bounds([dot_bounds(self.weight, row, *rest) for row in inputs[0].rows()])
+        spacing = specs[0].integer.spacing
+        return join_bounds([dot_bounds(self.weight, row, *rest, spacing) for row in inputs[0].rows()])

@@ -82,4 +82,6 @@ class DepthwiseConv2d(Op):
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         size, kernel = specs[0].shape[:2], self.weight.shape[2:]
         live = live_taps(size, kernel, self.stride, self.dilation, self.padding)  # type: ignore[arg-type]
-        return grouped_bounds(self, self.filters, self.weight.shape[0], inputs[0], live)
+        return grouped_bounds(
+            self, self.filters, self.weight.shape[0], inputs[0], live, specs[0].integer.spacing
+        )

@@ -10,7 +10,9 @@ S3. Where and when zero points and bias enter, in which order and through which 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,8 +126,11 @@ def dot_bounds(
     bias: Array,
     accumulator: Accumulator,
     sizes: tuple[int, int, int],
+    spacing: int = 1,
 ) -> Bounds:
     """Exact bounds of sums whose weights are known; the parameters are those of `dot_terms`.
+
+    `spacing` is that of the taps' values.
 
     Notes
     -----
@@ -137,7 +142,17 @@ def dot_bounds(
     met = _operands(w, x, input_zero_point, np.asarray(weight_zero_point))
     if accumulator.zero_point is not ZeroPointPlace.SUBTRACT:
         met += _correction_parts(w, x, input_zero_point, np.asarray(weight_zero_point))
-    return sums_bounds(terms, accumulator, [*met, Interval(int(np.min(bias)), int(np.max(bias)))])
+    found = sums_bounds(terms, accumulator, [*met, Interval(int(np.min(bias)), int(np.max(bias)))])
+    return replace(found, spacing=_spacing(w, x, np.asarray(weight_zero_point), spacing))
+
+
+def _spacing(w: Array, x: Interval, zw: Array, spacing: int) -> int:
+    """What all differences of a channel's sums are multiples of, over the taps that are not constant."""
+    moving = np.broadcast_to(np.asarray(x.lo) != np.asarray(x.hi), w.shape)
+    weights = [np.unique(row[moves]).astype(object) for row, moves in zip(w, moving, strict=True)]
+    zeros = np.broadcast_to(zw.ravel(), (len(weights),)).tolist()
+    factors = (math.gcd(*(row - zero).tolist()) for row, zero in zip(weights, zeros, strict=True))
+    return spacing * math.gcd(*factors) or 1
 
 
 def sums_bounds(terms: TermRanges, accumulator: Accumulator, met: Sequence[Interval]) -> Bounds:
@@ -164,7 +179,15 @@ def join_bounds(found: Sequence[Bounds]) -> Bounds:
         Interval.join(entry.reach for entry in found if entry.reach is not None),
         Interval.join(entry.final for entry in found if entry.final is not None),
         tuple(joined(levels) for levels in zip(*(entry.registers for entry in found), strict=True)),
+        _joined_spacing(found),
     )
+
+
+def _joined_spacing(found: Sequence[Bounds]) -> int:
+    """A channel's sums at different positions may start anywhere."""
+    lows = [np.asarray(entry.final.lo, dtype=object) for entry in found if entry.final is not None]
+    apart = [math.gcd(*map(int, np.ravel(low - lows[0]))) for low in lows[1:]]
+    return math.gcd(*(entry.spacing for entry in found), *apart) or 1
 
 
 def _operands(w: Array, x: Interval, zx: int, zw: Array) -> list[Interval]:

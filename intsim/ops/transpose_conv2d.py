@@ -97,7 +97,7 @@ class TransposeConv2d(Op):
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
         live = [self._live_taps(axis, specs[0].shape[axis]) for axis in range(2)]
-        return grouped_bounds(self, self.weight, self.groups, inputs[0], live)
+        return grouped_bounds(self, self.weight, self.groups, inputs[0], live, specs[0].integer.spacing)
 
     def _live_taps(self, axis: int, size: int) -> list[tuple[int, ...]]:
         """The different sets of taps that meet an input somewhere along an axis."""

@@ -197,6 +197,7 @@ class _Pool:
     def __init__(self, network: Network, ranges: Mapping[str, Interval]) -> None:
         self.random = np.random.default_rng(0)
         self.ends: dict[str, tuple[Array, Array]] = {}
+        self.formats = {entry.name: entry.spec.integer for entry in network.inputs}
         self.best: list[tuple[Any, dict[str, Array]]] = []
         for entry in network.inputs:
             ends = (np.asarray(end, dtype=object) for end in (ranges[entry.name].lo, ranges[entry.name].hi))
@@ -216,7 +217,8 @@ class _Pool:
                 if number % 4 == 3:
                     noise = self.random.random(low.shape)
                     wide = low.astype(np.float64) + noise * (high.astype(np.float64) - low.astype(np.float64))
-                    sample[name] = np.clip(np.rint(wide), low, high).astype(low.dtype)
+                    inside = np.clip(np.rint(wide), low, high).astype(low.dtype)
+                    sample[name] = self.formats[name].nearest(inside).astype(low.dtype)
             samples.append(sample)
         return self._stacked(samples)
 

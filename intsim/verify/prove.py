@@ -68,6 +68,7 @@ class NodeProof:
     kinds : per channel, "persistent", "transient", or "" where nothing can go wrong (rule Q4)
     witnesses : one per witnessed channel
     forms : the closed forms' widths, for comparison; empty for ops whose operands are both computed
+    spacing : what all differences of a channel's final sums are multiples of; see `Bounds`
     """
 
     node: str
@@ -78,6 +79,7 @@ class NodeProof:
     kinds: tuple[str, ...]
     witnesses: tuple[Witness, ...] = ()
     forms: tuple[ClosedForm, ...] = ()
+    spacing: int = 1
 
     @property
     def verdict(self) -> str:
@@ -179,6 +181,7 @@ def _node_proof(network: Network, node: Node, bounds: NetworkBounds, witnesses: 
         tuple(_kinds(found, proved)),
         tuple(shown[channel] for channel in sorted(shown)),
         forms,
+        found.spacing,
     )
 
 

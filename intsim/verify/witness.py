@@ -174,8 +174,13 @@ def _choices(spec: TensorSpec, interval: Interval, ids: Array, zero_point: int) 
         for end in (interval.lo, interval.hi)
     )
     ends = [np.where(ids < 0, zero_point, end[np.maximum(ids, 0)]) for end in (low, high)]
-    nearest = np.minimum(np.maximum(zero_point, ends[0]), ends[1])
-    return np.stack([*ends, nearest])
+    nearest = np.where(ids < 0, zero_point, _nearest(spec, zero_point, *ends))
+    return np.stack([*ends, nearest.astype(ends[0].dtype)])
+
+
+def _nearest(spec: TensorSpec, zero_point: int, low: Any, high: Any) -> Array:
+    """The entry nearest to the zero point that is not below `low` or above `high`, which are entries."""
+    return spec.integer.nearest(np.minimum(np.maximum(zero_point, low), high))
 
 
 def _rows(values: Any, count: int, rows: Array) -> Array:
@@ -218,7 +223,7 @@ def _samples(
     for spec, interval, ids, zero_point, values in zip(
         specs, ranges, layer.ids, layer.zero_points, (x, y), strict=False
     ):
-        rest = np.minimum(np.maximum(zero_point, np.asarray(interval.lo, dtype=object)), interval.hi)
+        rest = _nearest(spec, zero_point, np.asarray(interval.lo, dtype=object), interval.hi)
         sample = np.broadcast_to(rest, spec.shape).astype(spec.format.storage).ravel()
         inside = ids[row] >= 0
         sample[ids[row][inside]] = values[row][inside].astype(sample.dtype)
