@@ -1,0 +1,80 @@
+"""`Carried`: an integer tensor of the network, and the reals that Brevitas has in its place.
+
+Rules
+-----
+C1. Brevitas holds the float32 nearest to slope * n + offset (`affine`), within `error` of it; `error` is 0
+    where that is proved to be exactly what it holds.
+C2. `after` are float functions that never fall (relu, hardtanh), applied to that float.
+C3. Samples are in Brevitas' order, (C, H, W), (C, L) or (F,); the network holds them as (H, W, C),
+    (1, L, C) and (F,): channels last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from intsim_converters.brevitas.affine import Affine
+
+from intsim.formats import Bipolar, IntFormat, Ternary
+
+Format = IntFormat | Bipolar | Ternary
+FloatFunction = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Carried:
+    """An integer tensor and what it stands for (rules C1 to C3).
+
+    name : of the tensor in the network
+    shape : of one sample, in Brevitas' order
+    format : which integers it holds
+    affine : slope and offset, for all channels or per channel
+    error : how far Brevitas' float32 can be from the exact real; for all channels or per channel
+    reach : the largest magnitude of the real; as many as error
+    after : float functions still to be applied, none of which ever falls
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    format: Format
+    affine: Affine
+    error: tuple[Fraction, ...] = (Fraction(0),)
+    reach: tuple[Fraction, ...] = (Fraction(0),)
+    after: tuple[FloatFunction, ...] = ()
+
+    def replace(self, **changes: Any) -> Carried:
+        return replace(self, **changes)
+
+    @property
+    def rank(self) -> int:
+        return len(self.shape)
+
+    @property
+    def stored(self) -> tuple[int, ...]:
+        """The shape that the network holds (rule C3)."""
+        return stored_shape(self.shape)
+
+
+@dataclass(frozen=True)
+class Real:
+    """The network's real input, before a quantizer has seen it.
+
+    given : the shape of a sample at the door, in Brevitas' order
+    shape : the shape that it was given on the way; its codes get it in its place
+    """
+
+    name: str
+    given: tuple[int, ...]
+    shape: tuple[int, ...]
+
+
+def stored_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Rule C3."""
+    if len(shape) == 3:
+        return (shape[1], shape[2], shape[0])
+    if len(shape) == 2:
+        return (1, shape[1], shape[0])
+    return shape

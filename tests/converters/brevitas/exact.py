@@ -1,0 +1,47 @@
+"""Brevitas with true sums: its layers' float products added in float64, then rounded once to float32."""
+
+from contextlib import contextmanager
+
+import brevitas.nn as qnn
+import torch
+from brevitas.quant_tensor import QuantTensor
+
+from tests.converters.brevitas.agree import real
+
+
+@contextmanager
+def true_sums():
+    """Inside, convolutions and linear layers add in float64."""
+    kept = {kind: kind.inner_forward_impl for kind in (qnn.QuantLinear, qnn.QuantConv1d, qnn.QuantConv2d)}
+
+    def exact(layer, x, weight, bias):
+        result = kept[type(layer)](layer, x, weight, bias)
+        value = _sums(layer, x, weight, bias)
+        return result.set(value=value) if isinstance(result, QuantTensor) else value
+
+    try:
+        for kind in kept:
+            kind.inner_forward_impl = exact
+        yield
+    finally:
+        for kind, function in kept.items():
+            kind.inner_forward_impl = function
+
+
+def _sums(layer, x, weight, bias):
+    """Integers and scales as Brevitas has them; the layer's arithmetic in float64."""
+    scale = x.scale.double() * weight.scale.double().reshape(-1)
+    if not isinstance(layer, qnn.QuantLinear):
+        scale = scale.reshape(1, -1, *[1] * (x.value.ndim - 2))
+    operands = [torch.round(part.value.double() / part.scale.double()) for part in (x, weight)]
+    if isinstance(layer, qnn.QuantLinear):
+        sums = torch.nn.functional.linear(*operands)
+    else:
+        sums = layer._conv_forward(*operands, None)
+    result = sums * scale
+    if bias is not None:
+        flat = real(bias).double()
+        if isinstance(bias, QuantTensor):  # its integers, at the exact scale
+            flat = torch.round(flat / bias.scale.double()) * scale.reshape(-1)
+        result = result + flat.reshape(1, -1, *[1] * (result.ndim - 2))
+    return result.float()
