@@ -42,7 +42,8 @@ _SHOWN_ELEMENTS = 64  # arrays longer than this are shown by shape and digest
 def field(doc: str, format: str | None = None, **options: Any) -> Any:
     """A dataclass field with a one-line meaning (shape, unit, domain), shown by `intsim ops NAME`.
 
-    `format` names the field that holds the number format of a `CodeArray`'s entries: files may pack them.
+    `format` is the path of the number format of a `CodeArray`'s entries from the record, ``weight_format`` or
+    ``weight_format.element``: files may pack them.
     """
     return dataclasses.field(metadata={"doc": doc, "format": format}, **options)
 
@@ -118,7 +119,7 @@ class Record:
 
     def __hash__(self) -> int:
         values = (getattr(self, entry.name) for entry in dataclasses.fields(self))
-        return hash((type(self), *(_digest(v) if isinstance(v, np.ndarray) else v for v in values)))
+        return hash((type(self), *map(_hashable, values)))
 
 
 def same(a: Any, b: Any) -> bool:
@@ -271,6 +272,12 @@ def _show(value: Any) -> str:
         return f"({inside},)" if len(value) == 1 else f"({inside})"
     text = repr(value)
     return text if len(text) <= 4000 else text[:200] + "..."
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return _digest(value)
+    return tuple(map(_hashable, value)) if isinstance(value, tuple) else value
 
 
 def _digest(value: Array) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any, TypeVar, get_args
 
 import numpy as np
@@ -69,8 +70,11 @@ def read_fields(
             values[entry.name] = read_value(place, entry.name, Packed if packable else annotation)
     found.check()
     for entry, _ in fields:
-        format = values.get(str(entry.metadata["format"]))
-        if isinstance(values[entry.name], Packed) and isinstance(format, Discrete):
+        if not isinstance(values[entry.name], Packed):
+            continue
+        first, _, rest = entry.metadata["format"].partition(".")
+        format = attrgetter(rest)(values[first]) if rest else values[first]
+        if isinstance(format, Discrete):
             values[entry.name] = unpacked(values[entry.name], format, place.at(entry.name))
     return values
 

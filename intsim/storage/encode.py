@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from operator import attrgetter
 from typing import Any, get_args
 
 import h5py
@@ -19,7 +20,7 @@ def write_fields(group: h5py.Group, record: Record) -> None:
     """Write every field of a record into a group."""
     for entry, annotation in schema(type(record)):  # type: ignore[arg-type]
         value, format = getattr(record, entry.name), entry.metadata["format"]
-        narrow = None if format is None else packed(value, getattr(record, format))
+        narrow = None if format is None else packed(value, attrgetter(format)(record))
         if narrow is None:
             write_value(group, entry.name, annotation, value)
         else:
