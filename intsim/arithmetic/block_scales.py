@@ -9,7 +9,6 @@ import numpy as np
 from intsim.arithmetic.encode import Beyond, encode
 from intsim.arithmetic.quotient import divide
 from intsim.arithmetic.scale_mode import ScaleMode, largest_magnitude, scale_exponent
-from intsim.errors import SpecError
 from intsim.formats.block import BlockFormat
 from intsim.formats.blocks import Shared
 from intsim.formats.dyadic import Dyadic
@@ -57,21 +56,26 @@ def microexponents(format: BlockFormat, values: Dyadic, beyond: Beyond) -> tuple
     return Shared(np.minimum(over - groups, shift.max_code)), Shared(blocks)
 
 
-def two_levels(format: BlockFormat, values: Dyadic, per_row: bool) -> tuple[Shared, ...]:
-    """Rule N4."""
+def two_levels(
+    format: BlockFormat, values: Dyadic, per_row: bool, given: Array | None = None
+) -> tuple[Shared, ...]:
+    """Rule N4; `given` are the outer scale's codes, where somebody else chose it."""
     inner, outer = format.levels
     inner_scale, outer_scale = cast(FixedPoint, inner.scale), cast(Minifloat, outer.scale)
-    if not inner.size or outer.size:
-        raise SpecError("format must have an inner level with a size, and an outer one without")
-    most, top = largest(format.element), largest(inner_scale)
-    rows = values if per_row else values.each(lambda array: array.reshape(1, -1))
-    amax = largest_magnitude(rows)
-    shape = (*values.shape[:-1], 1) if per_row else (1,) * len(values.shape)
-    whole = amax.each(lambda array: array.reshape(shape))
-    outer_codes = encode(outer_scale, divide(whole, multiply(most, top)))
-    one = encode(outer_scale, np.array(1))
-    outer_codes = np.where(whole.zero, one, outer_codes)
+    most = largest(format.element)
+    outer_codes = _outer_codes(format, values, per_row) if given is None else given
     blocks = largest_magnitude(values.each(lambda array: in_blocks(array, inner.size)))
     unit = multiply(outer_scale.decode(outer_codes), most)
     codes = encode(inner_scale, divide(blocks, unit.each(lambda array: np.broadcast_to(array, blocks.shape))))
     return Shared(codes), Shared(outer_codes)
+
+
+def _outer_codes(format: BlockFormat, values: Dyadic, per_row: bool) -> Array:
+    """The outer scale's codes by rule N4: one, or one per row."""
+    inner_scale, outer_scale = (cast(Minifloat, level.scale) for level in format.levels)
+    rows = values if per_row else values.each(lambda array: array.reshape(1, -1))
+    amax = largest_magnitude(rows)
+    shape = (*values.shape[:-1], 1) if per_row else (1,) * len(values.shape)
+    whole = amax.each(lambda array: array.reshape(shape))
+    codes = encode(outer_scale, divide(whole, multiply(largest(format.element), largest(inner_scale))))
+    return np.where(whole.zero, encode(outer_scale, np.array(1)), codes)

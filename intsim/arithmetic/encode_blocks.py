@@ -10,7 +10,7 @@ N3. Shared microexponents (MX9, MX6, MX4): the outer exponent is FLOOR's; a grou
 N4. Two levels of other scales (NVFP4, VS-Quant): the outer scale is a / (M * S), rounded to nearest even to
     its format, where a is the largest magnitude under it, M the largest element and S the largest inner
     scale; 1 where all is zero. An inner scale is a / (M * outer) for its own a, rounded to nearest even.
-    Under a scale that is 0 every element is 0.
+    Under a scale that is 0 every element is a zero of its own sign.
 N5. Zero points and minima, and all other scales, are chosen by whoever calibrates: `encode_elements` takes
     them. There an element is round((v + offsets) / scales) + zero, with zero a whole number of elements.
 N6. The last block may be short. What is missing counts as zeros, which change no scale.
@@ -49,6 +49,7 @@ def encode_blocks(
     rounding: Rounding = Rounding.HALF_EVEN,
     beyond: Beyond = Beyond.SATURATE,
     per_row: bool = False,
+    outer: Array | None = None,
 ) -> Blocks:
     """Values as blocks, scales and all (rules N1 to N4, N6 and N7).
 
@@ -60,6 +61,7 @@ def encode_blocks(
     rounding : of elements
     beyond : of power-of-two scales above the largest (rule S3)
     per_row : an outer scale per row of the last axis, where it is not one for everything
+    outer : codes of the outer scales, where somebody else chose them; they broadcast to the values
 
     Raises
     ------
@@ -80,22 +82,34 @@ def encode_blocks(
         raise InputError("values must have an axis that blocks run along")
     if given.size == 0:
         raise InputError("values must not be empty")
-    scales = tuple(level.scale for level in format.levels)
-    if any(level.zero or level.offset or level.offset_scale for level in format.levels):
-        raise SpecError("format must not have zeros or offsets for its scales to follow from the values")
+    refusal = check_scales(format, mode)
+    if refusal is not None:
+        raise SpecError(refusal)
     special = _specials(format, given)
-    kinds = tuple(type(scale) for scale in scales)
-    if kinds == (PowerOfTwo,):
+    if len(format.levels) == 1:
         shared = powers(format, given, mode, beyond)
-    elif kinds == (PowerOfTwo, PowerOfTwo) and mode is ScaleMode.FLOOR:
+    elif isinstance(format.levels[1].scale, PowerOfTwo):
         shared = microexponents(format, given, beyond)
-    elif len(kinds) == 2 and isinstance(scales[1], Minifloat) and not isinstance(scales[0], PowerOfTwo):
-        shared = two_levels(format, given, per_row)
     else:
-        raise SpecError("format must have scales that follow from the values")
+        shared = two_levels(format, given, per_row, outer)
     if format.specials is BlockSpecials.NAN_SCALE and special.any():
         shared = _nan_scales(format, shared, special)
     return _elements(format, given, shared, rounding, special)
+
+
+def check_scales(format: BlockFormat, mode: ScaleMode = ScaleMode.FLOOR) -> str | None:
+    """Why a format's scales do not follow from the values (rules N2 to N4); None where they do."""
+    if any(level.zero or level.offset or level.offset_scale for level in format.levels):
+        return "format must not have zeros or offsets for its scales to follow from the values"
+    kinds = tuple(type(level.scale) for level in format.levels)
+    powers_alone = kinds == (PowerOfTwo,)
+    shifts = kinds == (PowerOfTwo, PowerOfTwo) and mode is ScaleMode.FLOOR
+    scaled_twice = len(kinds) == 2 and kinds[0] is not PowerOfTwo and kinds[1] is Minifloat
+    if not (powers_alone or shifts or scaled_twice):
+        return "format must have scales that follow from the values"
+    if scaled_twice and (not format.levels[0].size or format.levels[1].size):
+        return "format must have an inner level with a size, and an outer one without"
+    return None
 
 
 def encode_elements(
@@ -127,7 +141,8 @@ def _elements(
     quotient = divide(moved, scale)
     nothing = scale.zero | ~quotient.finite  # rules N4 and N7: all of it is 0
     significand = np.where(nothing, 0, quotient.significand)
-    quotient = Dyadic(quotient.negative, significand, quotient.exponent, np.zeros_like(quotient.kind))
+    negative = np.where(scale.zero, moved.negative, quotient.negative)  # zero by zero has no sign
+    quotient = Dyadic(negative, significand, quotient.exponent, np.zeros_like(quotient.kind))
     codes = _write(format, element, quotient, rounding, zero)
     if special.any() and format.specials is BlockSpecials.ELEMENTS:
         codes = codes.copy()

@@ -4,7 +4,7 @@ from intsim.arithmetic.blocks.accumulator import BlockAccumulator, ScaleArithmet
 from intsim.arithmetic.blocks.align import Alignment, Anchor, Join
 from intsim.arithmetic.blocks.dot import block_dot
 from intsim.arithmetic.blocks.ggml_k import q4_k_dot
-from intsim.arithmetic.blocks.operand import Operand, operand
+from intsim.arithmetic.blocks.operand import Operand, operand, unscaled
 from intsim.arithmetic.blocks.presets import BLOCK_ACCUMULATORS, BlockPreset
 from intsim.arithmetic.blocks.register import FixedRegister, FloatRegister, Kulisch
 from intsim.arithmetic.blocks.soft_float import BF16, FP16, FP24, FP32, FloatOverflow, SoftFloat, Tiny
@@ -37,4 +37,5 @@ __all__ = [
     "operand",
     "product_bits",
     "q4_k_dot",
+    "unscaled",
 ]

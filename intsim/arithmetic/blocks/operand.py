@@ -7,6 +7,7 @@ O1. Elements are decoded to significands and exponents; so are scales. Levels in
 O2. The exponents of a format's values, for an alignment, are those of its fields: `fraction` is how far the
     last place of a significand is below it.
 O3. Levels with a zero or an offset are refused: what they add is another sum.
+O4. Where no level counts elements, blocks are as large as is asked for, and their scales are 1.
 """
 
 from __future__ import annotations
@@ -73,17 +74,23 @@ class Operand:
         return Operand(self.elements, scales, size, self.fraction, self.scale_fraction, self.outer)
 
 
-def operand(blocks: Blocks) -> Operand:
+def operand(blocks: Blocks, size: int | None = None) -> Operand:
     """The operand that codes of a block format are.
+
+    Parameters
+    ----------
+    blocks : Blocks
+    size : elements of a block where no level counts them (rule O4)
 
     Raises
     ------
     InputError
-        Something is no code, or the format has zeros or offsets (rule O3), or no level that counts elements.
+        Something is no code, or the format has zeros or offsets (rule O3), or no level that counts elements
+        and no size is given.
     """
     levels = blocks.format.levels
     counted = [place for place, level in enumerate(levels) if level.size]
-    if not counted:
+    if not counted and size is None:
         raise InputError("format must have a level that counts its elements")
     for place, level in enumerate(levels):
         if level.zero is not None or level.offset is not None:
@@ -91,8 +98,7 @@ def operand(blocks: Blocks) -> Operand:
     elements = blocks.format.element.decode(blocks.elements)
     for place in counted[:-1]:
         elements = multiply(elements, blocks.scales(place))
-    last, outer = levels[counted[-1]], None
-    blocks.scales(counted[-1])  # refuses shapes and codes that do not fit
+    outer = None
     for place, level in enumerate(levels):
         if not level.size:
             given = np.asarray(blocks.levels[place].scale)
@@ -100,6 +106,10 @@ def operand(blocks: Blocks) -> Operand:
                 raise InputError(f"levels[{place}].scale must be one along the last axis, not {given.shape}")
             value = level.scale.decode(given if not given.ndim else given[..., 0])
             outer = value if outer is None else multiply(outer, value)
+    if not counted:
+        return unscaled(elements, blocks.format.element, size or 1, outer)
+    last = levels[counted[-1]]
+    blocks.scales(counted[-1])  # refuses shapes and codes that do not fit
     return Operand(
         elements,
         last.scale.decode(np.asarray(blocks.levels[counted[-1]].scale)),
@@ -108,6 +118,15 @@ def operand(blocks: Blocks) -> Operand:
         _fraction(last.scale),
         outer,
     )
+
+
+def unscaled(
+    elements: Dyadic, format: ElementFormat | None, size: int, outer: Dyadic | None = None
+) -> Operand:
+    """Rows of values in blocks of `size` under scales of 1 (rule O4); without a format they are integers."""
+    blocks = -(-elements.shape[-1] // size)
+    scales = Dyadic.of_integers(np.ones((*elements.shape[:-1], blocks), np.int64))
+    return Operand(elements, scales, size, 0 if format is None else _fraction(format), 0, outer)
 
 
 def _fraction(format: ElementFormat | ScaleFormat) -> int:
