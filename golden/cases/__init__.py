@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from golden.cases import (
     accumulators,
+    blocks,
     convolution,
     dialects,
     doors,
@@ -19,6 +20,7 @@ from golden.cases.ratios import PinnedRatio
 
 _FAMILIES = (
     accumulators,
+    blocks,
     convolution,
     doors,
     elementwise,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from intsim.formats import IntFormat, RealFormat, TensorSpec
+from intsim.formats import AnyDiscrete, IntFormat, RealFormat, TensorSpec
 from intsim.ops import Op
 from intsim.testing import Case
 
@@ -19,7 +19,7 @@ class Tensor:
     values : nested lists without a batch axis; a bare number for shape ()
     """
 
-    format: IntFormat | RealFormat
+    format: AnyDiscrete | RealFormat
     values: Any
 
 

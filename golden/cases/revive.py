@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from intsim import arithmetic, formats, ops
+from intsim.arithmetic import blocks
+from intsim.formats.table import find
 from intsim.ops import OPS, Op
 from intsim.record import Array
 
@@ -28,8 +30,11 @@ def revive(value: Any) -> Any:
     return _record(value["type"])(**inside)
 
 
-def revive_tensor(tensor: dict[str, Any]) -> tuple[formats.IntFormat | formats.RealFormat, Array]:
+def revive_tensor(tensor: dict[str, Any]) -> tuple[formats.AnyDiscrete | formats.RealFormat, Array]:
     """Format and values of one tensor of a case."""
+    known = find(tensor["format"])
+    if known is not None:
+        return known.format, np.array(tensor["values"], np.int64)  # type: ignore[return-value]
     if tensor["format"].startswith("float"):
         real = formats.RealFormat(int(tensor["format"].removeprefix("float")))
         return real, np.array(tensor["values"], real.storage)
@@ -38,7 +43,7 @@ def revive_tensor(tensor: dict[str, Any]) -> tuple[formats.IntFormat | formats.R
 
 def _record(name: str) -> Any:
     """A record inside an op: the arithmetic's and the formats' first, as an op is never inside an op."""
-    for room in (arithmetic, formats, ops):
+    for room in (arithmetic, blocks, formats, ops):
         if hasattr(room, name):
             return getattr(room, name)
     raise KeyError(name)

@@ -7,8 +7,9 @@ N2. A node's inputs come before it; its number of inputs is in its op's arity.
 N3. Every op accepts the specifications of its inputs (its own rules).
 N4. A node has as many output names as its op has outputs; a node with one output is named as it is.
 N5. Outputs name tensors of the network, each once, and there is at least one.
-N6. Real tensors stand only at the doors: a network input read by `quantize`, or what `dequantize` gives
-    and nothing but the network's outputs takes.
+N6. Real tensors stand only at the doors: a network input read by an op that makes codes of it (`quantize`,
+    `block_quantize`), or what an op gives that makes reals (`dequantize`, `block_dequantize`) and nothing but
+    the network's outputs takes.
 All findings are reported at once, each with the name of its node.
 """
 
@@ -129,12 +130,12 @@ class Network(Record):
             for name in node.inputs:
                 spec = specs.get(name)
                 real = spec is not None and isinstance(spec.format, RealFormat)
-                if real and not (node.op.name == "quantize" and name not in self.producers):
+                if real and not (node.op.real_inputs and name not in self.producers):
                     yield node.name, f"input {name!r} is real, which only quantize at the door reads. [N6]"
             for name in node.outputs:
                 spec = specs.get(name)
                 real = spec is not None and isinstance(spec.format, RealFormat)
-                if real and (node.op.name != "dequantize" or name not in self.outputs):
+                if real and (not node.op.real_outputs or name not in self.outputs):
                     yield node.name, "a real result must be a network output made by dequantize. [N6]"
 
 

@@ -6,6 +6,9 @@ from intsim.ops.arg_min import ArgMin
 from intsim.ops.avg_pool2d import AvgPool2d
 from intsim.ops.base import Op
 from intsim.ops.batch_matmul import BatchMatmul
+from intsim.ops.block_dense import BlockDense
+from intsim.ops.block_dequantize import BlockDequantize
+from intsim.ops.block_quantize import BlockQuantize
 from intsim.ops.clamp import Clamp
 from intsim.ops.concat import Concat
 from intsim.ops.constant import Constant
@@ -56,6 +59,9 @@ OPS: dict[str, type[Op]] = {
         ArgMin,
         AvgPool2d,
         BatchMatmul,
+        BlockDense,
+        BlockDequantize,
+        BlockQuantize,
         Clamp,
         Concat,
         Constant,
@@ -109,6 +115,9 @@ __all__ = [
     "AvgPool2d",
     "BatchMatmul",
     "Between",
+    "BlockDense",
+    "BlockDequantize",
+    "BlockQuantize",
     "Clamp",
     "Concat",
     "Constant",

@@ -34,12 +34,15 @@ class Op(Record):
     version : raised when a rule changes an integer; released integers never change
     arity : the fewest and the most inputs; None: any number
     by_element : whether `bounds` takes ranges per element; else it is given them per channel at most
+    real_inputs, real_outputs : whether it may stand at a door, where tensors are real
     """
 
     name: ClassVar[str] = ""
     version: ClassVar[int] = 1
     arity: ClassVar[tuple[int, int | None]] = (1, 1)
     by_element: ClassVar[bool] = False
+    real_inputs: ClassVar[bool] = False
+    real_outputs: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         cls.kind = cls.name

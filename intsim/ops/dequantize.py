@@ -27,6 +27,7 @@ class Dequantize(Op):
     """scale * (x - zero_point)."""
 
     name: ClassVar[str] = "dequantize"
+    real_outputs: ClassVar[bool] = True
 
     scale: FloatArray = field("float32 or float64, one or one per index of axis; positive")
     zero_point: IntArray = field("one, or as many as scale", default=0)

@@ -33,6 +33,7 @@ class Quantize(Op):
     """round(x / scale) + zero_point."""
 
     name: ClassVar[str] = "quantize"
+    real_inputs: ClassVar[bool] = True
 
     scale: FloatArray = field("float32 or float64, one or one per index of axis; positive")
     zero_point: IntArray = field("one, or as many as scale", default=0)
