@@ -6,7 +6,8 @@ B1. Where the first axis of every graph input has a symbol for its size, or all 
     it is the batch: every computed tensor has it first, and an operator that mixes samples is refused.
 B2. Else a tensor of two axes or more whose first size is 1 lacks that axis in its samples, and any other
     tensor is a sample as a whole. This only renames: one sample is one run.
-B3. A graph of a fixed batch of 2 or more whose operators mix samples is read again by rule B2.
+B3. A graph of a fixed batch of 2 or more that is refused, say because its operators mix samples, is read
+    again by rule B2.
 """
 
 from __future__ import annotations

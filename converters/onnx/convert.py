@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -73,13 +74,15 @@ def convert_model(model: Model, dialect: str) -> Conversion:
     if findings:
         raise _failure(model, findings)
     graph = fold(model.graph, model.opsets.get("", 1))
-    errors: list[ConversionError] = []
-    for batch in readings(graph):
-        try:
-            return _convert(replace(model, graph=graph), dialect, batch)
-        except ConversionError as error:
-            errors.append(error)
-    raise errors[0]
+    first, *others = readings(graph)
+    model = replace(model, graph=graph)
+    try:
+        return _convert(model, dialect, first)
+    except ConversionError:
+        for batch in others:
+            with suppress(ConversionError):  # the first reading's reasons are those to be told
+                return _convert(model, dialect, batch)
+        raise
 
 
 def _convert(model: Model, dialect: str, batch: Batch) -> Conversion:

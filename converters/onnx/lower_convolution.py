@@ -4,8 +4,9 @@ Rules (C), cited by the lowerings
 ---------------------------------
 C1. Weights are constants of shape (K, C / group, KH, KW), or (K, C / group, KL) for signals.
 C2. Scales of weights are one, or one per output channel; so are their zero points, which ort takes equal.
-C3. QLinearConv's bias is int32 at the scale of the sums. Conv's is dequantized from int32; its own scale is
-    not looked at, as the runtime does not.
+C3. QLinearConv's bias is int32 at the scale of the sums. Conv's is dequantized from int32, by scales that are
+    the input's times the weights' but for 1e-6 and a hundredth: the runtime takes its integers then as they
+    are, and leaves other biases in float.
 C4. In onnx-ref scales are one each: onnx.reference multiplies several along the width, not the channels.
 C5. Requantization by the rules of `sums`. ConvInteger gives the sums.
 
@@ -174,6 +175,7 @@ def lower_conv(op: Lowering) -> None:
         assert isinstance(x.codes, Codes)
         assert isinstance(w.codes, Constant)
         added = int_bias(op, bias)
+        _check_bias_scale(op, x.meaning, w.meaning, bias)
         parts = read_convolution(
             op, x.codes, int(x.meaning.zero_point[0]), w.codes, w.meaning.zero_point, added
         )
@@ -183,6 +185,19 @@ def lower_conv(op: Lowering) -> None:
     op.require(isinstance(w.codes, Constant), "weights must be a constant, not computed. [C1]")
     op.require(x.meaning.axis is None and w.meaning.axis in (None, 0), "scales must run along channels. [C2]")
     op.bind(Pending(finish_conv, pending_reason(op)))
+
+
+def _check_bias_scale(op: Lowering, x: Meaning, w: Meaning, bias: Real) -> None:
+    """Rule C3."""
+    product = x.scale[0].astype(np.float64) * w.scale.astype(np.float64)
+    given = bias.meaning.scale.astype(np.float64)
+    near = given.size == product.size and bool((abs(given - product) <= 1e-6 + 0.01 * product).all())
+    op.require(
+        not op.has(2) or near,
+        f"float region: bias must have the input's scale times the weights', {product[0]:.9g}, not"
+        f" {given[0]:.9g}{f' and {given.size - 1} more' * (given.size > 1)}: the runtime computes in"
+        " float. [C3]",
+    )
 
 
 def dequantized_operands(op: Lowering, most: int) -> list[Real]:

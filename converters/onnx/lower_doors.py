@@ -80,6 +80,13 @@ def _quantized(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
     if not entry.limits:
         return op.emit(door, name, shape=entry.shape, dtype=meaning.dtype, meaning=meaning)
     op.require(axis is None, "scale must be one where an activation is in front. [D1]")
+    dropped = op.dialect == "ort" and meaning.format.bits < 8 and meaning.zero_point[0] != meaning.format.min
+    op.require(
+        not dropped or (0.0, np.inf) not in entry.limits,
+        f"Relu must not stand in front where {meaning.dtype} has the zero point"
+        f" {meaning.zero_point[0]}: the runtime"
+        " drops it. [D1]",
+    )
     codes = op.step(door, name, name="quantized")
     for i, limits in enumerate(entry.limits):
         lo, hi = _codes_of(op, limits, meaning)

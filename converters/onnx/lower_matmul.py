@@ -7,9 +7,9 @@ M1. With a constant matrix (K, N) on the right the rows of the input are its las
     matrices whose leading axes broadcast; a constant one becomes a node.
 M2. The input has one scale and one zero point. A constant matrix on the right may have one of each per
     column.
-M3. QGemm and Gemm take matrices of two axes, transposed as transA and transB say, a constant on the right,
-    and an int32 bias for every column; alpha times the scales is the scale of the sums. Gemm's beta must be
-    1.
+M3. QGemm and Gemm take matrices of two axes, transposed as transB says, a constant on the right, and an int32
+    bias for every column, whose scale the runtime does not look at; alpha times the scales is the scale of
+    the sums. With a bias Gemm's alpha and beta must be 1.
 M4. Requantization by the rules of `sums`. MatMulInteger gives the sums.
 
 References
@@ -163,7 +163,13 @@ def lower_gemm(op: Lowering) -> None:
     a, b, bias = dequantized_operands(op, 3)
     turned = bool(op.attribute("transB", 0))
     op.require(b.meaning.axis in (None, 0 if turned else 1), "scales must run along columns. [M2]")
-    op.require(op.attribute("beta", 1.0) == 1 or not op.has(2), "beta must be 1. [M3]")
+    factors = op.attribute("alpha", 1.0), op.attribute("beta", 1.0)
+    op.require(
+        not op.has(2) or factors == (1, 1),
+        f"float region: alpha and beta must be 1 where there is a bias, not {factors}: the runtime"
+        " computes in"
+        " float. [M3]",
+    )
 
     def finish_gemm(quantize: Lowering, y: Meaning) -> Codes:
         return _gemm(op, quantize, (a.codes, b.codes), (a.meaning, b.meaning, y), int_bias(op, bias))
