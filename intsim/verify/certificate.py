@@ -47,7 +47,8 @@ import numpy as np
 
 from intsim.arithmetic import Accumulator, Interval
 from intsim.errors import Finding, SpecError
-from intsim.formats import Discrete, TensorSpec
+from intsim.formats import Bipolar, Codebook, Discrete, IntFormat, TensorSpec, Ternary
+from intsim.formats.table import name_of
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
 from intsim.ops import OPS
@@ -151,7 +152,9 @@ def _claimable(
     network: Network, ranges: Mapping[str, Interval]
 ) -> tuple[dict[str, Interval], dict[str, dict[str, Any]]]:
     """Ranges that the checker comes to as well, of every integer tensor, and what it finds of every sum."""
-    tensors = {name: interval.by_channel() for name, interval in ranges.items()}
+    tensors = {
+        name: interval.by_channel() for name, interval in ranges.items() if _read(network.specs[name].format)
+    }
     shaped = {entry.name for entry in network.inputs}
     claims: dict[str, dict[str, Any]] = {}
     for node in network.nodes:
@@ -160,12 +163,14 @@ def _claimable(
         outputs = [network.specs[name] for name in node.outputs]
         if accumulator_of(node.op) is not None:
             counted = node.op.name in WINDOWED or (node.op.name == "sum" and node.inputs[0] in shaped)
+            formats = [spec.format for spec in specs] + [getattr(node.op, "weight_format", IntFormat(8))]
+            counted &= all(map(_read, formats))
             claims[node.name], delivered = _sums(node, specs, given, counted)
             found = [delivered]
         else:
             found = [_followed(node, specs, given, spec) for spec in outputs]
         for name, spec, interval in zip(node.outputs, outputs, found, strict=True):
-            if isinstance(spec.format, Discrete):
+            if _read(spec.format):
                 tensors[name] = interval
         if node.op.name in SHAPED and _same_shapes(node, specs, shaped):
             shaped.update(node.outputs)
@@ -181,7 +186,7 @@ def _followed(
 ) -> Interval:
     """What the checker finds that an output can be."""
     op: Any = node.op
-    if op.name in FOLLOWED and (op.name != "requantize" or all(map(_steps, op.rule.steps))):
+    if op.name in FOLLOWED and (op.name != "requantize" or _steps_followed(op)):
         return op.bounds(specs, given).outputs[0]  # type: ignore[no-any-return]
     if op.name == "avg_pool2d" and not op.count_padding:
         return given[0]
@@ -192,6 +197,17 @@ def _followed(
         moved = [interval.hull() for interval in (given[:1] if op.name == "gather" else given)]
         return Interval.join([*moved, *([_point(getattr(op, border))] if border else [])])
     return Interval.of_format(output.integer) if isinstance(output.format, Discrete) else Interval(0, 0)
+
+
+def _read(format: Any) -> bool:
+    """Whether the checker reads a format: plain integers, and those that list theirs by name or values."""
+    if isinstance(format, Codebook):
+        return name_of(format) is None
+    return isinstance(format, IntFormat | Bipolar | Ternary)
+
+
+def _steps_followed(op: Any) -> bool:
+    return op.format is None and all(map(_steps, op.requantization.steps))
 
 
 def _steps(step: Any) -> bool:
@@ -261,11 +277,10 @@ def _rested_on(network: Network, tensors: Mapping[str, Interval]) -> set[str]:
     for node in reversed(network.nodes):
         if accumulator_of(node.op) is not None or wanted & set(node.outputs):
             for name in node.inputs:
-                format = network.specs[name].format
                 if (
                     name not in inputs
-                    and isinstance(format, Discrete)
-                    and tensors[name] != Interval.of_format(format)
+                    and name in tensors
+                    and tensors[name] != Interval.of_format(network.specs[name].integer)
                 ):
                     wanted.add(name)
     return wanted

@@ -37,6 +37,12 @@ FORMATS = {f"int{n}": (-(1 << (n - 1)), (1 << (n - 1)) - 1) for n in range(1, 65
 FORMATS |= {f"uint{n}": (0, (1 << n) - 1) for n in range(1, 65)}
 EXACT = 1 << 16  # more bits than any register has
 
+# Formats of -1 and 1, and of -1, 0 and 1: what the codes 0, 1, ... stand for; and how codes are packed.
+LISTS: dict[Any, list[Any]] = {"bipolar": [-1, 1], "bipolar-dabnn": [-1, 1], "bipolar-larq": [1, -1]}
+LISTS |= {"ternary": [-1, 0, 1], "ternary-gpu": [None, -1, 0, 1], "ternary-twos": [0, 1, None, -1]}
+LISTS |= {"ternary-planes": [0, 1, -1]}
+BITS = {"bits": 1, "two-bit": 2, "nibbles": 4, "six-bit": 6}
+
 # Rule V1: a type stands for its values, a tuple for any of its forms, a list for lists, "*" for any key.
 RANGE = {"lo": (int, [int]), "hi": (int, [int])}
 INNER: dict[str, Any] = {"format": tuple(FORMATS), "overflow": ("wrap", "saturate", "trap")}
@@ -107,6 +113,38 @@ def field(g: Any, name: str, several: bool = False) -> Any:
     return [value] if several else value
 
 
+def listed(g: Any, name: str) -> list[Any] | None:
+    """What the codes of a format that is no plain integer stand for; None where it is not followed."""
+    if name in g and field(g[name], "type") in ("Codebook", None):
+        return list(field(g[name], "values", several=True))
+    if name in g and field(g[name], "type") == "Bipolar":
+        return [1, -1] if field(g[name], "positive") == 0 else [-1, 1]
+    return LISTS.get(field(g, name))
+
+
+def limits_of(g: Any, name: str = "format") -> Pair | None:
+    """The lowest and the highest integer of a format; None where it has none, or is not followed."""
+    values = [value for value in listed(g, name) or [] if value is not None]
+    return (
+        (min(values), max(values)) if values else FORMATS.get(f"{field(g, name)}" if name in g.attrs else "")
+    )
+
+
+def weights_of(g: Any) -> tuple[tuple[int, ...], list[int]]:
+    """The shape of the weights and their integers, in C order."""
+    stored, values = g["weight"], listed(g, "weight_format")
+    if not isinstance(stored, h5py.Group):
+        return stored.shape, stored[()].ravel().tolist()
+    bits, data = BITS[field(stored, "packing")], field(stored, "bytes", several=True)
+    words = [int.from_bytes(data[at : at + 3], "little") for at in range(0, len(data), 3)]
+    codes = [word >> place & (1 << bits) - 1 for word in words for place in range(0, 24, bits)]
+    shape = tuple(field(stored, "shape", several=True))
+    if values is None:
+        low, high = FORMATS[field(g, "weight_format")]
+        values = [*range(high + 1), *range(low, 0)]
+    return shape, [values[code] for code in codes[: prod(shape)]]
+
+
 def stored_accumulator(g: Any, keys: Iterable[str] = OUTER) -> dict[str, Any]:
     inner = stored_accumulator(g["inner"], INNER) if "inner" in g else None
     return {key: inner if key == "inner" else field(g, key) for key in keys}
@@ -134,14 +172,16 @@ def wide(values: list[Any], channels: int, where: str = "channels") -> list[Any]
 def made_by(op: str, g: Any, inputs: list[Tensor]) -> Tensor:
     """What is known of a node's outputs; only sums of tensors need the shape, to count their terms."""
     group, shape = FORMAT_AT.get(op), None
-    format = FORMATS[field(g[group], "format")] if group else inputs[0].format if group == "" else None
+    format = limits_of(g[group]) if group else inputs[0].format if group == "" else None
+    format = limits_of(g) or format if op == "requantize" else format
     x: Any = inputs[0].shape if inputs else None
     if x and op in ("conv2d", "depthwise_conv2d", "max_pool2d", "avg_pool2d"):
         first = 2 if op == "depthwise_conv2d" else 1
-        kernel = field(g, "kernel") or g["weight"].shape[first : first + 2]
+        weight = weights_of(g)[0] if "weight" in g else ()
+        kernel = field(g, "kernel") or weight[first : first + 2]
         stride, dilation, padding = field(g, "stride"), field(g, "dilation"), field(g, "padding")
         rest = [x[i] + sum(padding[i]) - (kernel[i] - 1) * dilation[i] - 1 for i in range(2)]
-        channels = prod(g["weight"].shape[:first]) if "weight" in g else x[2]
+        channels = prod(weight[:first]) if weight else x[2]
         shape = rest[0] // stride[0] + 1, rest[1] // stride[1] + 1, channels
     elif op in SAME_SHAPE and all(tensor.shape == x for tensor in inputs):
         shape = x
@@ -207,7 +247,7 @@ def image(op: str, g: Any, x: list[Range]) -> Range | None:
         found = hull([(law[op](a, b),) * 2 for a in hull(x[0]) for b in hull(x[1])])
         return [held(found, g["register"]) if "register" in g else found]
     if op == "requantize":
-        return requantized(g["requantization"], x[0])
+        return None if listed(g, "format") else requantized(g["requantization"], x[0])
     if op == "clamp":
         lo, hi = field(g, "lo"), field(g, "hi")
         return [(min(max(low, lo), hi), min(max(high, lo), hi)) for low, high in x[0]]
@@ -232,10 +272,10 @@ def sums(op: str, g: Any, acc: Any, inputs: list[Tensor]) -> Iterator[tuple[Colu
             yield [[end] * n for end in (*pair, 0, 0, *pair)], 0, 0
     else:
         need(op in ("conv2d", "depthwise_conv2d", "transpose_conv2d", "dense"), op, "cannot be checked")
-        size, zx = g["weight"].shape, field(g, "input_zero_point")
+        (size, flat), zx = weights_of(g), field(g, "input_zero_point")
         kernel = {"dense": (1, 1, size[-1]), "depthwise_conv2d": (*size[2:], 1)}.get(op, size[1:])
         groups = size[0] if op == "depthwise_conv2d" else field(g, "groups") or 1
-        rows = g["weight"][()].reshape(-1, prod(kernel)).tolist()
+        rows = [flat[at : at + prod(kernel)] for at in range(0, len(flat), prod(kernel))]
         if op == "transpose_conv2d" or any(map(any, field(g, "padding") or [])):
             x = [hull([pair, (zx, zx)]) for pair in x]
         x, order = wide(x, groups * kernel[2]), acc["order"]
@@ -335,14 +375,14 @@ def follow(claims: Any, inputs: dict[str, Any], nodes: dict[str, Any]) -> Outcom
     outputs = {name: [x or name for x in field(g, "outputs", several=True)] for name, g in nodes.items()}
     summing = {name for name, g in nodes.items() if "accumulator" in g}
     assumed, datapath = claims["assumptions"]["inputs"], claims["assumptions"]["datapath"]
-    whole = {name for name, g in inputs.items() if field(g, "format") in FORMATS}
+    whole = {name for name, g in inputs.items() if limits_of(g)}
     need(assumed.keys() == whole, "assumptions.inputs", f"must be of {sorted(whole)}")
     need(claims["nodes"].keys() == summing, "nodes", f"must be {sorted(summing)}")
     need(claims["tensors"].keys() <= {*chain(*outputs.values())}, "tensors", "must be outputs of nodes")
     need(summing.issuperset(datapath), "assumptions.datapath", f"must be of {sorted(summing)}")
     tensors, assumptions, unproved = dict[str, Tensor](), list[str](), list[str]()
     for name, g in inputs.items():
-        format, where = FORMATS.get(field(g, "format")), f"assumptions.inputs.{name}"
+        format, where = limits_of(g), f"assumptions.inputs.{name}"
         shape = tuple(size for size in field(g, "shape", several=True) if size is not None)
         said = claimed(where, assumed[name], format, []) if format else []
         tensors[name] = Tensor(format, shape, wide(said, shape[-1], where) if len(said) > 1 else said)

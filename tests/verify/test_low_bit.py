@@ -1,5 +1,6 @@
 """Proofs and witnesses where tensors hold bits, trits or centroids: a witness is an input one can give."""
 
+import hashlib
 import itertools
 
 import numpy as np
@@ -10,9 +11,13 @@ from hypothesis import strategies as st
 from intsim.arithmetic import Accumulator, Interval, Overflow, Requantization
 from intsim.bounds import network_bounds
 from intsim.errors import SpecError
-from intsim.formats import Bipolar, Codebook, IntFormat, Ternary
+from intsim.formats import Bipolar, Codebook, IntFormat, Ternary, TernaryCoding
 from intsim.network import NetworkBuilder
 from intsim.ops import Conv2d, Dense, Requantize, Reshape
+from intsim.storage import save
+from intsim.verify.certificate import write_certificate
+from intsim.verify.check_certificate import examine
+from intsim.verify.narrowest import datapath_of, narrowest
 from intsim.verify.network_witness import find_network_witness
 from intsim.verify.prove import prove
 
@@ -128,3 +133,46 @@ def test_ranges_end_at_integers_of_the_format():
     assert network_bounds(network, {"x": Interval(1, 1)}).nodes["y"].final == Interval(3, 3)
     with pytest.raises(SpecError, match=r"range must end at integers of bipolar, not \[0, 1\]. \[B1\]"):
         network_bounds(network, {"x": Interval(0, 1)})
+
+
+WEIGHTS = [
+    Bipolar(),
+    Bipolar(positive=0, zero=-1),
+    *map(Ternary, TernaryCoding),
+    Codebook([-30, -2, 5]),
+    Codebook([3, -8]),
+    Codebook([9, 8, 7, 6, 5]),
+    *(IntFormat(bits, signed) for bits in (1, 2, 3, 4, 6) for signed in (True, False)),
+]
+
+
+@pytest.mark.parametrize("format", WEIGHTS, ids=repr)
+def test_the_checker_reads_packed_weights(format, tmp_path):
+    """Registers that are just wide enough are accepted, and one weight more or less in the file is not."""
+    rng = np.random.default_rng(7)
+    possible = np.arange(format.min, format.max + 1)
+    possible = possible[~format.outside(possible)]
+    builder = NetworkBuilder()
+    name = builder.input("x", (4, 4, 3), IntFormat(3))
+    weight = rng.choice(possible, (5, 2, 2, 3))
+    name = builder.add(Conv2d(weight, format, padding=((1, 0), (0, 1))), name, name="c")
+    sign = Requantize(Requantization((), IntFormat(8)), Ternary())
+    name = builder.add(sign, name, name="r")
+    name = builder.add(Reshape((80,)), name)
+    builder.output(builder.add(Dense(rng.choice(possible, (4, 80)), format), name, name="d"))
+    network = builder.build()
+    network = network.with_datapath(datapath_of(narrowest(network)))
+    path, claims = tmp_path / "n.h5", tmp_path / "c.json"
+    save(network, path)
+    proof = prove(network)
+    assert proof.proved
+    write_certificate(claims, proof, hashlib.sha256(path.read_bytes()).hexdigest())
+    outcome = examine(str(claims), str(path))
+    assert (outcome.findings, outcome.unproved, outcome.sums) == ([], [], 2)
+    heavier, most = weight.copy(), possible.max()
+    heavier[:, 0, 0, 0] = np.where(weight[:, 0, 0, 0] == most, possible.min(), most)
+    other = network.node("c").op.replace(weight=heavier)
+    nodes = tuple(node.replace(op=other) if node.name == "c" else node for node in network.nodes)
+    save(network.replace(nodes=nodes), path)
+    write_certificate(claims, proof, hashlib.sha256(path.read_bytes()).hexdigest())
+    assert examine(str(claims), str(path)).findings
