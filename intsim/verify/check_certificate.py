@@ -125,9 +125,9 @@ def listed(g: Any, name: str) -> list[Any] | None:
 def limits_of(g: Any, name: str = "format") -> Pair | None:
     """The lowest and the highest integer of a format; None where it has none, or is not followed."""
     values = [value for value in listed(g, name) or [] if value is not None]
-    return (
-        (min(values), max(values)) if values else FORMATS.get(f"{field(g, name)}" if name in g.attrs else "")
-    )
+    if values:
+        return min(values), max(values)
+    return FORMATS.get(field(g, name)) if name in g.attrs else None
 
 
 def weights_of(g: Any) -> tuple[tuple[int, ...], list[int]]:
