@@ -19,9 +19,10 @@ whole or not at all. Only what takes arithmetic to know (that a softmax's `resca
 ((10,), 'int16')
 
 Nothing is fused, as in hardware: `conv2d` and `dense` give sums, in the accumulator's register; `requantize`
-makes codes of them. Every op is there by `NetworkWriter.node`: `OPS` below lists them with their fields, and
-`RECORDS` the records that fields are made of. What they compute is told by ``intsim ops NAME``. Behind these
-tables comes `NetworkWriter`, and behind it how values are checked, how they are written, and the ops' rules.
+makes codes of them. Every op is there by `NetworkWriter.node` but those over blocks with shared scales
+(block_quantize, block_dense, block_dequantize): `OPS` below lists them with their fields, and `RECORDS` the
+records that fields are made of. What they compute is told by ``intsim ops NAME``. Behind these tables comes
+`NetworkWriter`, and behind it how values are checked, how they are written, and the ops' rules.
 
 Axes are H W C (there is no batch axis), weights K H W C. From PyTorch's N C H W: a convolution's weight is
 ``weight.transpose(0, 2, 3, 1)``, and a layer behind a flattened (C, H, W) needs its columns in H W C order:
@@ -664,7 +665,7 @@ class NetworkWriter:
         """
         steps = [{"type": "Multiply", "multipliers": multiplier}]
         steps.append({"type": "ShiftRight", "bits": shift, "rounding": rounding})
-        return self._codes(name, x, steps, format, **rest)
+        return self._by_steps(name, x, steps, format, **rest)
 
     def scale(self, name, x, factors, *, rounding, format, **rest):
         """Codes: round(x * factors) + zero_point in IEEE arithmetic, limited to lo and hi.
@@ -673,12 +674,12 @@ class NetworkWriter:
         The rest is as for `requantize`.
         """
         steps = [{"type": "Scale", "factors": factors, "rounding": rounding}]
-        return self._codes(name, x, steps, format, **rest)
+        return self._by_steps(name, x, steps, format, **rest)
 
     def thresholds(self, name, x, values, *, format, compare="at_least", quantization=None):
         """Codes: how many thresholds a value has reached; one ascending list, or one row per channel."""
         steps = [{"type": "Thresholds", "values": values, "compare": compare}]
-        return self._codes(name, x, steps, format, quantization=quantization)
+        return self._by_steps(name, x, steps, format, quantization=quantization)
 
     def clamp(self, name, x, lo, hi):
         """The nearest value from lo to hi; a ReLU."""
@@ -706,7 +707,7 @@ class NetworkWriter:
 
     # From here on: what stands behind the words above.
 
-    def _codes(
+    def _by_steps(
         self, name, x, steps, format, zero_point=0, lo=None, hi=None, overflow="saturate", quantization=None
     ):
         if np.any(np.asarray(zero_point) != 0):

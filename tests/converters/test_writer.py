@@ -87,7 +87,11 @@ ARRAYS = {
     "real": {"real vector", "real value", "real value or vector"},
 }
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-every_op = pytest.mark.parametrize("name", sorted(ops.OPS))
+BLOCKS = {"block_dense", "block_dequantize", "block_quantize"}
+"""The ops that the writer does not have, as it says."""
+
+KNOWN = {name: op for name, op in ops.OPS.items() if name not in BLOCKS}
+every_op = pytest.mark.parametrize("name", sorted(KNOWN))
 every_op_with_fields = pytest.mark.parametrize("name", sorted(name for name in OPS if OPS[name]))
 few = settings(max_examples=6, suppress_health_check=SLOW, deadline=None)
 
@@ -185,10 +189,11 @@ def test_an_op_is_said_as_intsim_has_it(name):
 
 
 def test_every_op_and_record_is_there():
-    assert list(OPS) == sorted(ops.OPS)
+    assert list(OPS) == sorted(KNOWN)
+    assert all(name in module.__doc__ for name in BLOCKS)
     formats = Bipolar, Ternary, Codebook, FixedPoint, Minifloat, PowerOfTwo
     needed = {"Quantization": Quantization, **{format.__name__: format for format in formats}}
-    for op in ops.OPS.values():
+    for op in KNOWN.values():
         needed |= {name: record for name, record in records_of(op).items() if record is not op}
     assert RECORDS.keys() == needed.keys()
     for name, record in needed.items():
@@ -306,7 +311,7 @@ def test_names_lists_annotations_and_large_attributes(tmp_path):
     ],
     ids=str,
 )
-@pytest.mark.parametrize("count", [1, 5, 8])
+@pytest.mark.parametrize("count", [1, 9])
 def test_stored_entries_of_every_format(format, count, tmp_path):
     entries = format.entries_of(np.random.default_rng(count).choice(all_codes(format), (count, 1)))
     w, b = NetworkWriter(writer="intsim"), NetworkBuilder()
@@ -476,14 +481,14 @@ def draw_and_check_both(name, data, path):
 
 
 @every_op_with_fields
-@settings(max_examples=20, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=12, suppress_health_check=SLOW, deadline=None)
 @given(data=st.data())
 def test_the_writer_takes_what_intsim_takes(name, data, tmp_path_factory):
     draw_and_check_both(name, data, tmp_path_factory.getbasetemp() / "odd.h5")
 
 
 @every_op
-@settings(max_examples=8, suppress_health_check=SLOW, deadline=None)
+@settings(max_examples=4, suppress_health_check=SLOW, deadline=None)
 @given(data=st.data())
 def test_an_op_reads_the_formats_that_it_reads_in_intsim(name, data):
     case = data.draw(CASES[name])
