@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 Codes = Callable[[Array], Array]
 """From probes (points, channels) of float32 to codes (points, channels) of int64."""
 
-NEVER = 1 << 62
+NEVER = 1 << 61
 """A threshold that no sum reaches; its negative is one that every sum reaches."""
 MOST_CODES = 1 << 12
 _LARGEST = np.float32(np.finfo(np.float32).max)

@@ -76,11 +76,18 @@ def _sums(layer, quant):
     if layer.bias is not None and layer.bias_quant.is_quant_enabled and not promised(layer):
         held = layer.bias_quant(layer.bias, quant, weight)
         bias = torch.round(held.value.double() / held.scale.double())
+    return products(layer, x, w, bias).numpy().astype(np.int64)
+
+
+def products(layer, x, weight, bias):
+    """A layer's sums of products of plain tensors."""
     if isinstance(layer, qnn.QuantLinear):
-        sums = torch.nn.functional.linear(x, w, bias)
-    else:
-        sums = layer._conv_forward(x, w, bias)
-    return sums.numpy().astype(np.int64)
+        return torch.nn.functional.linear(x, weight, bias)
+    if layer.is_same_padded_strided:
+        line = isinstance(layer, qnn.QuantConv1d)
+        padded = layer.conv1d_same_zeros_pad_stride if line else layer.conv2d_same_zeros_pad_stride
+        return padded(x, weight, bias)
+    return layer._conv_forward(x, weight, bias)
 
 
 def promised(layer):

@@ -6,7 +6,7 @@ import brevitas.nn as qnn
 import torch
 from brevitas.quant_tensor import QuantTensor
 
-from tests.converters.brevitas.agree import real
+from tests.converters.brevitas.agree import products, real
 
 
 @contextmanager
@@ -34,11 +34,7 @@ def _sums(layer, x, weight, bias):
     if not isinstance(layer, qnn.QuantLinear):
         scale = scale.reshape(1, -1, *[1] * (x.value.ndim - 2))
     operands = [torch.round(part.value.double() / part.scale.double()) for part in (x, weight)]
-    if isinstance(layer, qnn.QuantLinear):
-        sums = torch.nn.functional.linear(*operands)
-    else:
-        sums = layer._conv_forward(*operands, None)
-    result = sums * scale
+    result = products(layer, *operands, None) * scale
     if bias is not None:
         flat = real(bias).double()
         if isinstance(bias, QuantTensor):  # its integers, at the exact scale
