@@ -13,7 +13,7 @@ from intsim.formats import IntFormat
 
 
 def channels_of(op: Any, inputs: Sequence[Interval]) -> Channels | None:
-    """Weights and operands without their zero points; None for an op that has no weights of its own.
+    """Weights and operands without their zero points; None for an op that has no weights of its own, or scales between them.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def channels_of(op: Any, inputs: Sequence[Interval]) -> Channels | None:
     inputs : the ranges of its inputs
     """
     weight = getattr(op, "filters", getattr(op, "weight", None))
-    if weight is None:
+    if weight is None or not hasattr(op, "weight_zero_point"):
         return None
     rows = np.asarray(weight).reshape(len(weight), -1).astype(object)
     zeros = np.broadcast_to(np.asarray(op.weight_zero_point, dtype=object).ravel(), (len(rows),))

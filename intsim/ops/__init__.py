@@ -19,6 +19,7 @@ from intsim.ops.depthwise_conv2d import DepthwiseConv2d
 from intsim.ops.dequantize import Dequantize
 from intsim.ops.embedding_lookup import EmbeddingLookup
 from intsim.ops.gather import Gather
+from intsim.ops.group_dense import GroupDense, GroupScales
 from intsim.ops.hard_swish import HardSwish
 from intsim.ops.l2_normalization import L2Normalization
 from intsim.ops.leaky_relu import LeakyRelu
@@ -72,6 +73,7 @@ OPS: dict[str, type[Op]] = {
         Dequantize,
         EmbeddingLookup,
         Gather,
+        GroupDense,
         HardSwish,
         L2Normalization,
         LeakyRelu,
@@ -128,6 +130,8 @@ __all__ = [
     "Dequantize",
     "EmbeddingLookup",
     "Gather",
+    "GroupDense",
+    "GroupScales",
     "HardSwish",
     "L2Normalization",
     "LeakyRelu",

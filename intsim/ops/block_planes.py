@@ -5,8 +5,8 @@ Rules (P), cited by the ops
 P1. A tensor of blocks is several tensors, its planes, as hardware streams them: the elements (..., n), then
     what each level shares, from the innermost outward: its scale, zero, offset and offset_scale, those that
     it has. Each is in its own format: codes of floats and powers of two, integers of all else.
-P2. A plane of a level of `size` elements has the elements' shape, but ceil(n / size) on the last axis. That of
-    a level of size 0 has 1 there, and on every other axis 1 or what the elements have.
+P2. A plane of a level of `size` elements has the elements' shape, but ceil(n / size) on the last axis. That
+    of a level of size 0 has 1 there, and on every other axis 1 or what the elements have.
 P3. `outer` gives the scales of levels of size 0, one entry per such level; then they are no planes.
 """
 
