@@ -115,13 +115,23 @@ def chunks(
     count = _thread_count(threads)
     size = _chunk_size(plan, traced, chunk, batch, count)
     parts = _chunks(plan, named, batch, traced, size, count, progress)
-    return (_owned(part) for part in parts)
+    own = _own_outputs(plan, traced)
+    return (_owned(part, own) for part in parts)
 
 
-def _owned(part: Result) -> Result:
+def _own_outputs(plan: Plan, traced: Sequence[str]) -> tuple[str, ...]:
+    """Tensors that are no views of others, whatever they look like: those that a tape gives."""
+    steps = plan.calls_for(traced)
+    return steps[0].outputs if is_tape(steps) else ()
+
+
+def _owned(part: Result, own: Sequence[str]) -> Result:
     """A chunk's result with arrays of its own, where they are views of others (of the inputs, say)."""
     outputs, trace = (
-        {name: values if values.flags.owndata else values.copy() for name, values in held.items()}
+        {
+            name: values if name in own or values.flags.owndata else values.copy()
+            for name, values in held.items()
+        }
         for held in (part.outputs, part.trace)
     )
     return Result(outputs, trace, part.events, part.batch)
@@ -189,11 +199,14 @@ def collect(
     """`run` for a plan: the chunks' results put together."""
     named, batch = check_inputs(plan.network, inputs)
     traced = select(plan.network, trace)
+    count = _thread_count(threads)
+    size = _chunk_size(plan, traced, chunk, batch, count)
+    if 0 < batch <= size:
+        (part,) = _chunks(plan, named, batch, traced, size, count, progress)
+        return _owned(part, _own_outputs(plan, traced))
     whole = _empty(plan, traced, batch)
     total = _no_events(plan)
     done = 0
-    count = _thread_count(threads)
-    size = _chunk_size(plan, traced, chunk, batch, count)
     for part in _chunks(plan, named, batch, traced, size, count, progress):
         for name, values in (*part.outputs.items(), *part.trace.items()):
             whole[name][done : done + part.batch] = values

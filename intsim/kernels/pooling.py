@@ -98,4 +98,5 @@ def look_up(x: Any, table: Any, first: int, begin: int, end: int, out: Any) -> N
 @compiled
 def copy(x: Any, begin: int, end: int, out: Any) -> None:
     """out[i] = x[i] for i from begin to end; flat."""
-    out[begin:end] = x[begin:end]
+    for i in range(begin, end):
+        out[i] = x[i]

@@ -9,7 +9,8 @@ B12. A strip is the panels of one block of registers. Its rows are multiplied a 
 B13. Where all segments are one chunk, tiles take the strips of a grain one after another: its rows stay in
     the nearest cache, and weights are read in the order in which they lie. Else a strip takes all grains.
 B14. Sums that go out as they are, int32 into rows that lie one after another, are stored there at once
-    where a block of registers is whole, with the start values added first.
+    where a block of registers is whole, with the start values added first. Meanwhile the memory of the
+    next block is asked for: a processor alone has too few lines under way at once, and waits for them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from intsim.kernels.gemm import (
     SIGNED,
     STEPS,
 )
-from intsim.kernels.isa.micro import address, multiply_block
+from intsim.kernels.isa.micro import address, fetch, multiply_block
 from intsim.kernels.isa.table import PANEL
 from intsim.kernels.jit import compiled
 
@@ -103,6 +104,15 @@ def multiply_through(
                         to = address(out) + (top + row) * out_stride + channel * 4
                         to_stride = out_stride
                     stored = row + high
+                    if last:
+                        then_row, then = row + high, channel
+                        if across and then_row >= end:
+                            then_row, then = begin, channel + wide * PANEL
+                            if then >= epilogue.channels:
+                                then_row, then = end, 0
+                        if then_row + high <= rows:
+                            place_of = address(out) + (top + then_row) * out_stride + then * 4
+                            fetch_block(place_of, out_stride, high, wide)
                 multiply_block(
                     kernel,
                     high,
@@ -152,6 +162,15 @@ def multiply_through(
                     if first == segments:
                         first, panel = 0, panel + wide
             place = grain - place if near else begin
+
+
+@compiled
+def fetch_block(place: int, stride: int, rows: int, panels: int) -> None:
+    """Have the memory of a block of sums near before they are stored (rule B14)."""
+    for _ in range(rows):
+        for panel in range(panels):
+            fetch(place + panel * PANEL * 4)
+        place += stride
 
 
 @compiled

@@ -9,7 +9,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from intsim.kernels.isa import tiles
-from intsim.kernels.isa.emit import I64
+from intsim.kernels.isa.emit import I8, I32, I64, VOID, at, call
 from intsim.kernels.isa.lanes import lanes_block
 from intsim.kernels.isa.table import ISAS, Kernel
 
@@ -164,8 +164,20 @@ def _address(typing: Any, array: Any) -> Any:
     return types.int64(array), generate
 
 
+def _fetch(typing: Any, place: Any) -> Any:
+    """Ask for the line at an address, to be written; there need not be memory."""
+
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        flags = [I32(1), I32(3), I32(1)]
+        call(builder, "llvm.prefetch.p0", VOID, [at(builder, values[0], I8), *flags])
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
 multiply_block: Any = intrinsic(_multiply_block)
 multiply_each: Any = intrinsic(_multiply_each)
 begin_tiles: Any = intrinsic(_begin_tiles)
 end_tiles: Any = intrinsic(_end_tiles)
 address: Any = intrinsic(_address)
+fetch: Any = intrinsic(_fetch)
