@@ -15,7 +15,7 @@ from intsim_converters.onnx.model import Constant, Graph, Model, Node, Port
 from intsim_converters.onnx.reader import Source, read_model
 from intsim_converters.onnx.refusals import node_reason, version_findings
 from intsim_converters.onnx.target import Refused, Target
-from intsim_converters.onnx.values import FORMATS, Codes, Entry, Layout, Pending
+from intsim_converters.onnx.values import FORMATS, Codes, Entry, Layout, Pending, Real, Shape
 
 from intsim.errors import ConversionError, Finding, SpecError
 from intsim.formats import RealFormat, TensorSpec
@@ -29,11 +29,13 @@ class Conversion:
 
     batch : how the file's tensors are cut into samples
     layouts : for each tensor of the network that is named as in the file, the order of its axes
+    shapes : of the file's outputs, with the batch
     """
 
     network: Network
     batch: Batch
     layouts: Mapping[str, Layout]
+    shapes: Mapping[str, Shape]
 
 
 class OnnxConverter:
@@ -97,7 +99,7 @@ def _convert(model: Model, dialect: str, batch: Batch) -> Conversion:
     if target.findings:
         raise _failure(model, target.findings)
     try:
-        return Conversion(target.builder.build(), batch, target.layouts)
+        return Conversion(target.builder.build(), batch, target.layouts, target.shapes)
     except SpecError as error:
         raise _failure(model, error.findings) from error
 
@@ -162,6 +164,8 @@ def _outputs(target: Target) -> None:
     for name in dict.fromkeys(port.name for port in target.graph.outputs):
         value = target.values.get(name)
         where = f"graph output {name!r}"
+        if isinstance(value, (Codes, Real)):
+            target.shapes[name] = value.shape
         if isinstance(value, Codes):
             held = target.view(value, Layout.PLAIN)
             if held != name and name not in target.specs:

@@ -7,7 +7,8 @@ C2. Scales of weights are one, or one per output channel; so are their zero poin
 C3. QLinearConv's bias is int32 at the scale of the sums. Conv's is dequantized from int32, by scales that are
     the input's times the weights' but for 1e-6 and a hundredth: the runtime takes its integers then as they
     are, and leaves other biases in float.
-C4. In onnx-ref scales are one each: onnx.reference multiplies several along the width, not the channels.
+C4. In onnx-ref weights of signals have one scale and one zero point: onnx.reference has several for images
+    only.
 C5. Requantization by the rules of `sums`. ConvInteger gives the sums.
 
 References
@@ -111,8 +112,7 @@ def convolution(parts: Convolution) -> Op:
 def finish(op: Lowering, parts: Convolution, x: Meaning, w: Meaning, y: Meaning) -> Codes:
     """The sums, and their requantization."""
     check_types(op, x, w, y)
-    several = w.scale.size > 1
-    op.require(not several or op.dialect == "ort", "scales of weights must be one. [C4]")
+    _check_signal(op, parts, w.scale)
     op.require(
         w.scale.size in (1, parts.weights.shape[0]), "scales must be one or one per output channel. [C2]"
     )
@@ -124,6 +124,15 @@ def finish(op: Lowering, parts: Convolution, x: Meaning, w: Meaning, y: Meaning)
     )
     rule = requantization(op, ratio(op, [x.scale, w.scale], y.scale), y)
     return op.emit(Requantize(rule), sums, shape=parts.shape, dtype=y.dtype, layout=Layout.IMAGE, meaning=y)
+
+
+def _check_signal(op: Lowering, parts: Convolution, values: Array) -> None:
+    """Rule C4."""
+    signal = len(parts.x.shape) == 3
+    op.require(
+        op.dialect == "ort" or not signal or values.size == 1,
+        f"weights of signals must have one scale and zero point, not {values.size}. [C4]",
+    )
 
 
 def weights_of(op: Lowering, i: int) -> Constant:
@@ -156,10 +165,8 @@ def lower_conv_integer(op: Lowering) -> None:
     x, weights = op.codes(0), weights_of(op, 1)
     zeros = [op.constant(i) if op.has(i) else np.zeros(1, np.int64) for i in (2, 3)]
     op.require(zeros[0].size == 1, f"input must have one zero point, not {zeros[0].size}. [C2]")
-    op.require(
-        op.dialect == "ort" or zeros[1].size == 1, "weights must have one zero point in onnx.reference. [C4]"
-    )
     parts = read_convolution(op, x, int(zeros[0].flat[0]), weights, zeros[1], np.zeros(1, np.int64))
+    _check_signal(op, parts, parts.points)
     op.emit(
         convolution(parts), op.view(x, Layout.IMAGE), shape=parts.shape, dtype="int32", layout=Layout.IMAGE
     )

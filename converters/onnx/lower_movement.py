@@ -77,7 +77,7 @@ def lower_flatten(op: Lowering) -> None:
     def flatten(op: Lowering, x: Codes, name: str | None) -> Codes:
         op.require(-len(x.shape) <= axis <= len(x.shape), f"axis must be of {x.shape}, not {axis}")
         cut = axis % len(x.shape) if axis < len(x.shape) else axis
-        op.require(not op.strict or cut == 1, f"axis must be 1, or samples of a batch mix, not {axis}")
+        op.require(not op.strict or cut == 1, f"axis must be 1, not {axis}; samples must not mix")
         return _reshaped(op, x, (math.prod(x.shape[:cut]), math.prod(x.shape[cut:])), name)
 
     moved(op, flatten)

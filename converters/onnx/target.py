@@ -39,6 +39,7 @@ class Target:
         self.values: dict[str, Value] = dict(graph.constants)
         self.specs: dict[str, TensorSpec] = {}
         self.layouts: dict[str, Layout] = {}
+        self.shapes: dict[str, Shape] = {}
         self.findings: list[Finding] = []
         self.outputs = {port.name for port in graph.outputs}
         self._readers: dict[str, list[Node]] = {}

@@ -71,17 +71,14 @@ def gather(draw: st.DrawFn, b: OnnxBuilder, shape: tuple[int, ...]) -> Any:
 
 
 def depth_to_space(draw: st.DrawFn, b: OnnxBuilder, shape: tuple[int, ...]) -> Any:
-    assume(len(shape) == 4 and shape[1] % 4 == 0)
     return [], {"blocksize": 2, "mode": draw(st.sampled_from(("DCR", "CRD")))}
 
 
 def space_to_depth(draw: st.DrawFn, b: OnnxBuilder, shape: tuple[int, ...]) -> Any:
-    assume(len(shape) == 4 and shape[2] % 2 == shape[3] % 2 == 0)
     return [], {"blocksize": 2}
 
 
 def resize(draw: st.DrawFn, b: OnnxBuilder, shape: tuple[int, ...]) -> Any:
-    assume(len(shape) == 4)
     where = draw(st.sampled_from(("asymmetric", "half_pixel", "pytorch_half_pixel", "align_corners")))
     nearest = draw(st.sampled_from(("floor", "ceil", "round_prefer_floor", "round_prefer_ceil")))
     attributes = {"mode": "nearest", "coordinate_transformation_mode": where, "nearest_mode": nearest}
@@ -113,8 +110,14 @@ def moves(draw: st.DrawFn, form: str, real: bool) -> bytes:
     b = OnnxBuilder(draw(st.sampled_from((13, 21))))
     dtype = draw(st.sampled_from(EIGHT))
     shape = (draw(st.sampled_from((1, 1, 2))), draw(st.sampled_from((1, 3, 4, 8))))
-    shape = (*shape, *(draw(st.sampled_from((1, 2, 4, 5))) for _ in range(draw(st.sampled_from((2, 2, 1))))))
-    name = b.input("x", ("N", *shape[1:]) if shape[0] == 2 and draw(st.booleans()) else shape, dtype)
+    blocks, sized = form in ("DepthToSpace", "SpaceToDepth"), form == "Resize"
+    if blocks:
+        shape = (shape[0], 8)
+    sizes = (2, 4) if blocks else (1, 2, 4, 5)
+    axes = 2 if blocks or sized else draw(st.sampled_from((2, 2, 1)))
+    shape = (*shape, *(draw(st.sampled_from(sizes)) for _ in range(axes)))
+    symbol = shape[0] == 2 and not sized and draw(st.booleans())
+    name = b.input("x", ("N", *shape[1:]) if symbol else shape, dtype)
     if draw(st.booleans()):
         name = b.node("MaxPool", [name], kernel_shape=[1] * (len(shape) - 2))
     more, attributes = MOVES[form](draw, b, shape)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from intsim.errors import ConversionError
 from tests.converters.onnx.agree import assert_agrees
 from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
 from tests.converters.onnx.drawing import EIGHT, codes, draw_meaning, output_meaning, windows, zero_points
@@ -37,7 +38,7 @@ def weights(
 
 
 @st.composite
-def convolutions(draw: st.DrawFn, form: str, several: bool = True) -> bytes:
+def convolutions(draw: st.DrawFn, form: str) -> bytes:
     axes = draw(st.sampled_from((2, 2, 1)))
     window = draw(windows(axes))
     groups = draw(st.integers(1, 3))
@@ -46,7 +47,7 @@ def convolutions(draw: st.DrawFn, form: str, several: bool = True) -> bytes:
     b = OnnxBuilder(draw(st.sampled_from((13, 21))))
     x = b.input("x", (draw(st.sampled_from((1, 2))), groups * depth, *window["size"]), x_type)
     shape = (groups * filters, depth, *window["kernel"])
-    w, w_meaning, w_scale = draw(weights(b, shape, 0, x_type, several and form != "ConvInteger"))
+    w, w_meaning, w_scale = draw(weights(b, shape, 0, x_type, form != "ConvInteger"))
     reach = float(w_scale.max()) * 100
     taps = depth * int(np.prod(window["kernel"]))
     attributes = {**window["attributes"], "group": groups}
@@ -145,7 +146,14 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("models", "form"), CASES, ids=lambda entry: entry if isinstance(entry, str) else "")
+REFERENCED = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger")
+
+
+def named(entry: Any) -> str:
+    return entry if isinstance(entry, str) else ""
+
+
+@pytest.mark.parametrize(("models", "form"), CASES, ids=named)
 def test_every_integer_is_the_runtimes(models: Any, form: str) -> None:
     @settings(max_examples=EXAMPLES)
     @given(models(form))
@@ -158,11 +166,15 @@ def test_every_integer_is_the_runtimes(models: Any, form: str) -> None:
     check()
 
 
-@pytest.mark.parametrize("form", ["QLinearConv", "ConvInteger"])
-def test_every_integer_is_the_references(form: str) -> None:
+@pytest.mark.parametrize(("models", "form"), [case for case in CASES if case[1] in REFERENCED], ids=named)
+def test_every_integer_is_the_references(models: Any, form: str) -> None:
     @settings(max_examples=EXAMPLES)
-    @given(convolutions(form, several=False))
+    @given(models(form))
     def check(data: bytes) -> None:
-        assert assert_agrees(data, "onnx-ref", count=2) > 0
+        try:
+            assert assert_agrees(data, "onnx-ref", count=2) > 0
+        except ConversionError as error:
+            assume("[C4]" not in str(error))
+            raise
 
     check()
