@@ -42,7 +42,7 @@ class OnnxBuilder:
         """A constant; int4 and uint4 are packed."""
         array = np.asarray(values)
         if dtype in ("int4", "uint4"):
-            codes = (array.reshape(-1) & 15).astype(np.uint8)
+            codes = (array.reshape(-1).astype(np.int64) & 15).astype(np.uint8)
             codes = np.concatenate([codes, np.zeros(codes.size % 2, np.uint8)])
             raw = (codes[::2] | codes[1::2] << 4).tobytes()
         else:

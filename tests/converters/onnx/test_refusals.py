@@ -1,0 +1,272 @@
+"""What cannot be mapped exactly is refused, in one error that names nodes, tensors and reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from intsim_converters.onnx import CONVERTER
+
+from intsim.converter import Converter
+from intsim.errors import ConversionError
+from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
+
+HALF = np.float32(0.5)
+
+
+def refusal(b: OnnxBuilder, dialect: str | None = None) -> list[str]:
+    """The findings of the one error."""
+    with pytest.raises(ConversionError) as caught:
+        CONVERTER.convert(b.build(), dialect)
+    return [str(finding).removeprefix("model in memory: ") for finding in caught.value.findings]
+
+
+def doors(
+    b: OnnxBuilder, op: str, *, shape: Any = (1, 2, 4, 4), dtype: str = "uint8", **attributes: Any
+) -> OnnxBuilder:
+    """x between DequantizeLinear and QuantizeLinear."""
+    x = b.input("x", shape, dtype)
+    meaning = b.meaning("x", HALF, 3, dtype)
+    y = b.quantize(b.node(op, [b.dequantize(x, meaning)], **attributes), meaning, "y")
+    b.output(y, dtype)
+    return b
+
+
+def conv(b: OnnxBuilder, *, x: str = "x", w_type: str = "int8", bias: tuple[Any, str] | None = None) -> str:
+    """A convolution of dequantized tensors; its result is float."""
+    meaning = b.meaning("x", HALF, 3, "uint8")
+    w = b.constant("w", np.ones((2, 2, 1, 1)), w_type)
+    reals = [b.dequantize(x, meaning), b.dequantize(w, b.meaning("w", HALF, 0, w_type))]
+    if bias is not None:
+        reals.append(b.dequantize(b.constant("b", [1, 2], bias[1]), b.meaning("b", bias[0], 0, bias[1])))
+    return b.node("Conv", reals, ["sum"])
+
+
+def image(b: OnnxBuilder) -> str:
+    return b.input("x", (1, 2, 4, 4), "uint8")
+
+
+def closed(b: OnnxBuilder, real: str, dtype: str = "uint8", zero: int = 3) -> OnnxBuilder:
+    b.output(b.quantize(real, b.meaning("y", HALF, zero, dtype), "y"), dtype)
+    return b
+
+
+def test_the_converter_is_what_the_command_looks_for() -> None:
+    assert isinstance(CONVERTER, Converter)
+    assert CONVERTER.suffixes == (".onnx",)
+    assert CONVERTER.default_dialect in CONVERTER.dialects
+
+
+def test_an_unknown_dialect() -> None:
+    with pytest.raises(ConversionError, match=r"^dialect must be one of ort, onnx-ref, not 'tf2'$"):
+        CONVERTER.convert(doors(OnnxBuilder(), "Relu").build(), "tf2")
+
+
+@pytest.mark.parametrize(
+    ("op", "reason"),
+    [
+        ("Loop", "runs other graphs; control flow is not converted"),
+        ("LSTM", "is a recurrent cell, which keeps a state that a network here has not"),
+        ("RandomNormalLike", "draws random numbers; its result is not a function of its inputs"),
+        (
+            "DynamicQuantizeLinear",
+            "computes a scale from the data; quantize statically, so that scales are constants",
+        ),
+        ("Softplus", "is not an operator that this converter knows"),
+    ],
+)
+def test_operators_that_are_not_converted(op: str, reason: str) -> None:
+    found = refusal(doors(OnnxBuilder(), op))
+    assert found == [f"node 1 {op} (-> 't2'): {reason}"]
+
+
+def test_a_strangers_operator_is_named_with_its_domain() -> None:
+    b = OnnxBuilder()
+    b.output(b.node("Gadget", [image(b)], ["y"], domain="acme"), "uint8")
+    assert refusal(b) == ["node 0 acme.Gadget (-> 'y'): is not an operator that this converter knows"]
+
+
+def test_a_float_result_that_nothing_quantizes() -> None:
+    b = OnnxBuilder()
+    b.output(conv(b, x=image(b)), "float32")
+    (found,) = refusal(b)
+    assert (
+        "float region: 'sum' must be read by one QuantizeLinear only, not 0 nodes and the graph output"
+        in found
+    )
+
+
+def test_a_float_result_that_is_read_twice() -> None:
+    b = OnnxBuilder()
+    real = conv(b, x=image(b))
+    b.output(b.node("Neg", [real]), "float32")
+    found = refusal(closed(b, real))
+    assert found[0].endswith("float region: 'sum' must be read by one QuantizeLinear only, not 2 nodes")
+
+
+def test_a_float_result_that_is_computed_with() -> None:
+    b = OnnxBuilder()
+    found = refusal(closed(b, b.node("Sqrt", [b.node("Neg", [conv(b, x=image(b))])])))
+    assert found[0].endswith(
+        "float region: 'sum' must be integers, but Conv computes it in float: a QuantizeLinear must follow,"
+        " which makes it an integer operator"
+    )
+
+
+def test_float_weights() -> None:
+    b = OnnxBuilder()
+    w = b.constant("w", np.ones((2, 2, 1, 1)), "float32")
+    x = b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))
+    found = refusal(closed(b, b.node("Conv", [x, w])))
+    assert found == [
+        "node 1 Conv (-> 't2'): float region: input 'w' of Conv must come from a DequantizeLinear"
+    ]
+
+
+def test_a_float_input_that_is_not_quantized() -> None:
+    b = OnnxBuilder()
+    b.output(b.node("Transpose", [b.input("x", (1, 2), "float32")], ["y"], perm=[1, 0]), "float32")
+    found = refusal(b)
+    wanted = "float region: 'x' must be quantized by a QuantizeLinear before it is computed with"
+    assert found == [f"node 0 Transpose (-> 'y'): {wanted}"]
+
+
+@pytest.mark.parametrize(
+    ("bias", "text"),
+    [
+        ((np.float32(0.1), "int32"), "bias must have the input's scale times the weights', 0.25, not"),
+        ((np.float32(0.25), "int8"), "bias must be dequantized from an int32 constant"),
+    ],
+)
+def test_biases_that_stay_float(bias: Any, text: str) -> None:
+    b = OnnxBuilder()
+    (found,) = refusal(closed(b, conv(b, x=image(b), bias=bias)))
+    assert text in found
+    assert found.startswith("node 3 Conv (-> 'sum'): ")
+    assert found.endswith("[C3]")
+
+
+@pytest.mark.parametrize("w_type", ["int4", "uint4", "int16"])
+def test_weights_that_the_runtime_computes_with_in_float(w_type: str) -> None:
+    b = OnnxBuilder()
+    (found,) = refusal(closed(b, conv(b, x=image(b), w_type=w_type)))
+    assert f"not uint8 with {w_type}, which the runtime computes in float. [S4]" in found
+
+
+def test_an_output_of_another_type() -> None:
+    b = OnnxBuilder()
+    (found,) = refusal(closed(b, conv(b, x=image(b)), "int8"))
+    assert found.endswith("output must be uint8 as the input is. [S4]")
+
+
+def test_a_relu_that_limits_something() -> None:
+    b = OnnxBuilder()
+    (found,) = refusal(closed(b, b.node("Relu", [conv(b, x=image(b))])))
+    assert "in front must limit no code of the output, but it allows 3 .. inf" in found
+    b = OnnxBuilder()
+    assert CONVERTER.convert(closed(b, b.node("Relu", [conv(b, x=image(b))]), zero=0).build()).nodes
+
+
+def test_groups_are_not_fused_in_the_references_dialect() -> None:
+    b = OnnxBuilder()
+    (found,) = refusal(closed(b, conv(b, x=image(b))), "onnx-ref")
+    assert found == "node 2 Conv (-> 'sum'): float region: Conv computes in float in dialect onnx-ref"
+
+
+def test_the_runtimes_own_operators_are_not_the_references() -> None:
+    b = OnnxBuilder()
+    meanings = [b.meaning(name, HALF, 3, "uint8") for name in "xyz"]
+    b.output(
+        b.node("QLinearAdd", [image(b), *meanings[0], "x", *meanings[1], *meanings[2]], ["y"], MICROSOFT),
+        "uint8",
+    )
+    assert refusal(b, "onnx-ref") == [
+        "node 0 com.microsoft.QLinearAdd (-> 'y'): is ONNX Runtime's own operator, which dialect"
+        " onnx-ref has not"
+    ]
+
+
+def test_a_scale_that_is_computed() -> None:
+    b = OnnxBuilder()
+    x, scale = b.input("x", (1, 4), "float32"), b.input("s", (), "float32")
+    b.output(b.quantize(x, [scale, b.constant("z", 0, "uint8")], "y"), "uint8")
+    assert refusal(b) == [
+        "node 0 QuantizeLinear (-> 'y'): input 's' must be a constant, not computed or a graph input"
+    ]
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.inf, np.nan])
+def test_scales_that_mean_nothing(scale: float) -> None:
+    b = OnnxBuilder()
+    b.output(b.quantize(b.input("x", (1, 4), "float32"), b.meaning("x", scale, 0, "uint8"), "y"), "uint8")
+    assert refusal(b) == ["node 0 QuantizeLinear (-> 'y'): scale 'x_scale' must be positive and finite"]
+
+
+def test_blocked_scales() -> None:
+    b = OnnxBuilder()
+    x = b.input("x", (1, 4), "uint8")
+    meaning = b.meaning("x", np.ones((1, 2)), np.zeros((1, 2)), "uint8")
+    b.output(b.dequantize(x, meaning, "y", axis=1, block_size=2), "float32")
+    assert refusal(b) == ["node 0 DequantizeLinear (-> 'y'): scales must not be blocked. [D5]"]
+
+
+def test_weights_with_zero_points_that_differ() -> None:
+    b = OnnxBuilder()
+    w = b.constant("w", np.ones((2, 2, 1, 1)), "int8")
+    meanings = b.meaning("x", HALF, 3, "uint8"), b.meaning("w", [HALF, HALF], [0, 1], "int8")
+    y = b.meaning("y", HALF, 3, "uint8")
+    b.output(b.node("QLinearConv", [image(b), *meanings[0], w, *meanings[1], *y], ["y"]), "uint8")
+    assert refusal(b) == [
+        "node 0 QLinearConv (-> 'y'): zero points of weights must be equal, as the runtime asks. [C2]"
+    ]
+
+
+@pytest.mark.parametrize("shape", [(1, 2, "h", 4), ("n", 2, "?", 4), (1, 2, 0, 4)])
+def test_shapes_that_are_not_known(shape: Any) -> None:
+    (found,) = refusal(doors(OnnxBuilder(), "Abs", shape=shape))
+    assert found.startswith(
+        "graph input 'x': shape must be known, but for the batch on the first axis, not ("
+    )
+
+
+def test_an_average_pooling_of_floats() -> None:
+    (found,) = refusal(doors(OnnxBuilder(), "AveragePool", kernel_shape=[2, 2]))
+    assert "AveragePool" in found
+
+
+def test_every_reason_is_told() -> None:
+    b = OnnxBuilder()
+    x = image(b)
+    for op in ("Softplus", "Celu"):
+        b.output(b.node(op, [x]), "uint8")
+    assert [found.split(":")[0] for found in refusal(b)] == [
+        "node 0 Softplus (-> 't1')",
+        "node 1 Celu (-> 't2')",
+    ]
+
+
+def test_an_operator_set_before_quantization() -> None:
+    assert refusal(doors(OnnxBuilder(9), "Abs")) == ["model: operator set must be version 10 or later, not 9"]
+
+
+def test_a_tensor_that_nothing_computes() -> None:
+    b = OnnxBuilder()
+    image(b)
+    b.output(b.node("Abs", ["ghost"], ["y"]), "uint8")
+    assert refusal(b) == ["node 0 Abs (-> 'y'): input 'ghost' must be computed before it is read"]
+
+
+def test_an_output_that_nothing_computes() -> None:
+    b = OnnxBuilder()
+    b.node("MaxPool", [image(b)], ["y"], kernel_shape=[1, 1])
+    b.output("ghost", "uint8")
+    assert refusal(b) == ["graph output 'ghost': must be integers, or the result of a DequantizeLinear"]
+
+
+def test_a_relu_that_the_runtime_drops() -> None:
+    b = OnnxBuilder()
+    meaning = [b.constant("s", HALF, "float32"), b.constant("z", 1, "int4")]
+    b.output(b.quantize(b.node("Relu", [b.input("x", (1, 4), "float32")]), meaning, "y"), "int4")
+    (found,) = refusal(b)
+    assert "Relu must not stand in front where int4 has the zero point 1: the runtime drops it. [D1]" in found
