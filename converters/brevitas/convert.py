@@ -86,7 +86,8 @@ def _node(
             require(isinstance(entry, fx.Node), "output", "must be computed by the module")
             lower_output(builder, entry.name, carried[entry])
         return None
-    if not _is_tensor(result):  # sizes and the like
+    if not _is_tensor(result):
+        _check_number(node, results)
         return result
     if node.op == "get_attr":
         refuse(node.target, "must not be a tensor of its own; parameters belong to layers")
@@ -120,6 +121,16 @@ def _input(builder: NetworkBuilder, node: fx.Node, value: Any, carried: Mapping[
     shape = tuple(value.shape[1:])
     require(1 <= len(shape) <= 3, str(node.target), f"samples must have 1 to 3 axes, not shape {shape}")
     return Real(builder.input(str(node.target), stored_shape(shape), RealFormat(32)), shape, shape)
+
+
+def _check_number(node: fx.Node, results: Mapping[fx.Node, Any]) -> None:
+    """Shapes may be computed with; numbers taken from tensors may not."""
+    known = node.target in _SIZES or (node.target is getattr and node.args[1] in _SIZES)
+    reads = any(_is_tensor(results[entry]) for entry in node.all_input_nodes)
+    require(known or not reads, name_of(node), f"takes a number out of a tensor: {_shown(node.target)}")
+
+
+_SIZES = ("size", "dim", "numel", "shape", "ndim")
 
 
 def _is_tensor(value: Any) -> bool:

@@ -33,9 +33,9 @@ from intsim_converters.brevitas.staircase import (
     integer_steps,
 )
 
-from intsim.arithmetic import Rounding
-from intsim.formats import IntFormat
-from intsim.ops import Clamp, Op, Quantize
+from intsim.arithmetic import Requantization, Rounding
+from intsim.formats import Bipolar, IntFormat, Ternary
+from intsim.ops import Clamp, Op, Quantize, Requantize
 
 
 @lowers(qnn.QuantReLU, qnn.QuantIdentity, qnn.QuantHardTanh)
@@ -62,6 +62,13 @@ def lower_relu(op: Lowering) -> Carried:
 
 @lowers(torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d)
 def lower_nothing(op: Lowering) -> Any:
+    return op.args[0]
+
+
+@lowers(getattr)
+def lower_attribute(op: Lowering) -> Any:
+    """The float tensor in a quantized one, which stands for the same."""
+    op.require(op.args[1] == "value", f"attribute {op.args[1]!r} is no tensor that this converter knows")
     return op.args[0]
 
 
@@ -95,34 +102,37 @@ def apply_proxy(op: Lowering, proxy: Any, x: Any, name: str) -> Carried:
 def _door(op: Lowering, x: Real, y: Carried, quantizer: Quantizer, floats: FloatSteps) -> Carried:
     """A `quantize` node, with what narrows and reshapes it."""
     require(quantizer.channels == 1, y.name, "the input's quantizer must have one scale")
-    ops: list[Op] = [_quantize(y.name, quantizer, floats)]
-    if (floats.lowest, floats.highest) != (y.format.min, y.format.max):
-        ops.append(Clamp(lo=floats.lowest, hi=floats.highest))
+    ops = next((ops for ops in _doors(quantizer, floats) if _same(ops, quantizer, floats)), None)
+    if ops is None:
+        refuse(y.name, "no quantize node is this function of the network's input; use zero point 0")
     if x.shape != x.given:
         ops += reshaping(x.given, x.shape)
     return op.chain(ops, x.name, y.name, y)
 
 
-def _quantize(where: str, quantizer: Quantizer, floats: FloatSteps) -> Quantize:
-    """The `quantize` that is the same function of all float32 numbers."""
-    found = next((op for op in _candidates(quantizer) if _same(op, floats)), None)
-    if found is None:
-        refuse(
-            where,
-            "no quantize node is this function of the network's input. Quantize the input with zero point 0,"
-            " and two bits or more",
-        )
-    return found
+def _doors(quantizer: Quantizer, floats: FloatSteps) -> Iterator[list[Op]]:
+    """Ways from a float32 to a code, of which one may be the quantizer's."""
+    if isinstance(quantizer.format, Bipolar):  # the sign of x: of x over the least float32 there is
+        sign = Requantize(Requantization((), IntFormat(2)), quantizer.format)
+        yield [Quantize(np.float32(2.0**-149), format=IntFormat(2)), sign]
+        return
+    scale = np.array([float(scale) for scale in quantizer.scales], np.float32)
+    for rounding in (Rounding.HALF_EVEN, Rounding.FLOOR, Rounding.CEIL, Rounding.TOWARD_ZERO):
+        held = quantizer.format if isinstance(quantizer.format, IntFormat) else IntFormat(2)
+        ops: list[Op] = [Quantize(scale, quantizer.zero_point, format=held, rounding=rounding)]
+        if isinstance(quantizer.format, Ternary):
+            ops.append(Requantize(Requantization((), held), quantizer.format))
+        elif (floats.lowest, floats.highest) != (held.min, held.max):
+            ops.append(Clamp(lo=floats.lowest, hi=floats.highest))
+        yield ops
 
 
-def _candidates(quantizer: Quantizer) -> Iterator[Quantize]:
-    if isinstance(quantizer.format, IntFormat):
-        scale = np.array([float(scale) for scale in quantizer.scales], np.float32)
-        for rounding in (Rounding.HALF_EVEN, Rounding.FLOOR, Rounding.CEIL, Rounding.TOWARD_ZERO):
-            yield Quantize(scale, quantizer.zero_point, format=quantizer.format, rounding=rounding)
-
-
-def _same(op: Quantize, floats: FloatSteps) -> bool:
-    wanted = np.arange(floats.lowest + 1, floats.highest + 1)[:, None]
-    (at,), (below,) = op.reference(floats.at), op.reference(before(floats.at))
-    return bool((at.clip(floats.lowest) == wanted).all() and (below.clip(floats.lowest) == wanted - 1).all())
+def _same(ops: list[Op], quantizer: Quantizer, floats: FloatSteps) -> bool:
+    """Whether both give the same codes at every step and just before it."""
+    for probes in (floats.at, before(floats.at)):
+        codes: Any = probes
+        for node in ops:
+            (codes,) = node.reference(codes)
+        if not np.array_equal(codes, quantizer.codes(probes)):
+            return False
+    return True

@@ -9,6 +9,7 @@ from brevitas.quant.shifted_scaled_int import ShiftedUint8ActPerTensorFloat, Shi
 from intsim_converters.brevitas import convert
 from torch import nn
 
+from intsim import Accumulator, run
 from intsim.formats import Bipolar, IntFormat, Ternary
 from tests.converters.brevitas.agree import brevitas_integers, channels_last, differences, run_all
 from tests.converters.brevitas.exact import true_sums
@@ -175,10 +176,23 @@ def test_the_bias_of_the_last_layer():
     network = agreed(module, images)
     assert network.outputs == ("1",)
     assert network.node("1").op.bias.any()
-    from intsim import Accumulator
 
     given = {"1": Accumulator(IntFormat(20))}
     promised = convert(module, torch.from_numpy(images[:2]), accumulators=given)
     assert promised.outputs == ("1.bias",)
     assert not promised.node("1").op.bias.any()
     assert np.array_equal(run_all(promised, images).output, run_all(network, images).output)
+
+
+@pytest.mark.parametrize("quantizer", [bq.SignedBinaryActPerTensorConst, bq.SignedTernaryActPerTensorConst])
+def test_an_input_of_bits_or_trits(quantizer):
+    """Every float32: the least ones, both zeros, infinities."""
+    first = qnn.QuantIdentity(act_quant=quantizer, **TENSOR)
+    module, _ = calibrated(first, shape=(6,))
+    least = np.float32(2.0**-149)
+    values = np.array(
+        [0.0, -0.0, least, -least, 0.5, -0.5, 0.51, -0.51, np.inf, -np.inf, 3e38, -3e38], np.float32
+    )
+    images = values.reshape(2, 6)
+    network = agreed(module, images)
+    assert np.array_equal(run(network, images).output, run_all(network, images).output)
