@@ -40,7 +40,7 @@ def quantized(op: Lowering, reals: Array, meaning: Meaning) -> Array:
     quotient = reals.astype(np.float32) / meaning.scale[0].astype(np.float32)
     op.require(not np.isnan(quotient).any(), "every code must have a result, but one is not a number")
     whole = np.rint(np.clip(quotient, -(2.0**40), 2.0**40)).astype(np.int64) + meaning.zero_point[0]
-    return np.clip(whole, meaning.format.min, meaning.format.max)
+    return np.clip(whole, meaning.lowest, meaning.highest)
 
 
 def table_of(op: Lowering, real: Real, meaning: Meaning) -> Array:

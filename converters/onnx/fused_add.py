@@ -54,5 +54,5 @@ def scaled_sum(a: Array, b: Array, meanings: tuple[Meaning, Meaning, Meaning], s
     za, zb, zc = (np.float32(entry.zero_point[0]) for entry in (first, second, y))
     fixed = zc - fma(ra, za, rb * zb)
     real = fma(a.astype(np.float32), ra, fma(b.astype(np.float32), rb, fixed))
-    limited = np.clip(np.rint(real.astype(np.float64)), y.format.min, y.format.max)
+    limited = np.clip(np.rint(real.astype(np.float64)), y.lowest, y.highest)
     return limited.astype(np.int64)

@@ -4,7 +4,7 @@ Rules (J), cited by the lowerings
 ---------------------------------
 J1. Concat of codes follows them one after another. Of dequantized tensors that mean the same, so do their
     codes.
-J2. QLinearConcat, and in either dialect Concat of dequantized tensors of 16 bits at most in front of a
+J2. QLinearConcat, and in every dialect Concat of dequantized tensors of 16 bits at most in front of a
     QuantizeLinear: each tensor's codes that mean something else than the output go through a table (rule D3
     of `lower_doors`).
 J3. Split of dequantized codes is one of codes.
@@ -51,7 +51,7 @@ def lower_concat(op: Lowering) -> None:
 @lowers("QLinearConcat", domain=MICROSOFT)
 def lower_qlinear_concat(op: Lowering) -> None:
     """Rule J2."""
-    op.require(op.dialect == "ort", f"is ONNX Runtime's own operator, which dialect {op.dialect} has not")
+    op.require_own()
     count = (len(op.node.inputs) - 2) // 3
     op.require(count >= 1 and len(op.node.inputs) == 2 + 3 * count, "inputs must be two and then threes")
     reals = []

@@ -24,7 +24,7 @@ from dataclasses import dataclass
 import numpy as np
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.sums import SUMS, check_types, ratio, requantization, sum_quantization
+from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization
 from intsim_converters.onnx.values import FORMATS, Codes, Layout, Meaning, Pending, Real
 from intsim_converters.onnx.windows import Window, image_size, read_window
 
@@ -75,7 +75,7 @@ def read_convolution(
     op.require(
         points.size in (1, shape[0]), f"zero points must be one or {shape[0]}, not {points.size}. [C2]"
     )
-    equal = op.dialect != "ort" or bool((points == points.flat[0]).all())
+    equal = not op.as_runtime or bool((points == points.flat[0]).all())
     op.require(equal, "zero points of weights must be equal, as the runtime asks. [C2]")
     op.require(bias.size in (1, shape[0]), f"bias must have {shape[0]} values, not {bias.size}. [C3]")
     window = read_window(op, x.shape, tuple(shape[2:]))
@@ -99,7 +99,7 @@ def convolution(parts: Convolution) -> Op:
         "bias": parts.bias.astype(np.int64),
         "input_zero_point": parts.x_zero,
         "weight_zero_point": parts.points.astype(np.int64),
-        "accumulator": SUMS,
+        "accumulator": accumulator(parts.x.dtype, parts.dtype),
         **parts.window.fields,
     }
     filters, height, width, depth = parts.weights.shape
@@ -130,7 +130,7 @@ def _check_signal(op: Lowering, parts: Convolution, values: Array) -> None:
     """Rule C4."""
     signal = len(parts.x.shape) == 3
     op.require(
-        op.dialect == "ort" or not signal or values.size == 1,
+        op.fuses or not signal or values.size == 1,
         f"weights of signals must have one scale and zero point, not {values.size}. [C4]",
     )
 
@@ -209,7 +209,7 @@ def _check_bias_scale(op: Lowering, x: Meaning, w: Meaning, bias: Real) -> None:
 
 def dequantized_operands(op: Lowering, most: int) -> list[Real]:
     """Inputs 0, 1 and on, each the result of a DequantizeLinear alone; refuses what the runtime leaves."""
-    op.require(op.dialect == "ort", f"float region: {op.name} computes in float in dialect {op.dialect}")
+    op.require(op.fuses, f"float region: {op.name} computes in float in dialect {op.dialect}")
     found = []
     for i in range(most):
         if not op.has(i):

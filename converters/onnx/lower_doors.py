@@ -11,7 +11,7 @@ D3. QuantizeLinear of what a DequantizeLinear gave is the code itself, where bot
     have 16 bits at most; otherwise, and after functions of one tensor, it is a table with an entry for
     every code, filled in float32 as D2 and D1 say.
 D4. QuantizeLinear behind an operator on dequantized tensors makes it an integer operator (see that operator).
-    An activation between them must limit nothing that the output's format does not.
+    An activation between them limits the codes; in ort it must limit none that the output's format does not.
 D5. Blocked scales, and those of several tensors' product with other axes, have no integer operator.
 
 References
@@ -21,6 +21,8 @@ core/optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from intsim_converters.onnx.elementwise import any_view, copy, table_of
@@ -43,8 +45,7 @@ def lower_quantize(op: Lowering) -> None:
     if isinstance(value, Entry):
         op.bind(_quantized(op, value, meaning))
     elif isinstance(value, Pending):
-        for lo, hi in value.limits:
-            _check_redundant(op, (lo, hi), meaning)
+        meaning = _limited(op, value.limits, meaning)
         op.bind(value.finish(op, meaning))
     elif isinstance(value, Real) and isinstance(value.codes, Codes):
         op.bind(_requantized(op, value, value.codes, meaning))
@@ -80,7 +81,7 @@ def _quantized(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
     if not entry.limits:
         return op.emit(door, name, shape=entry.shape, dtype=meaning.dtype, meaning=meaning)
     op.require(axis is None, "scale must be one where an activation is in front. [D1]")
-    dropped = op.dialect == "ort" and meaning.format.bits < 8 and meaning.zero_point[0] != meaning.format.min
+    dropped = op.as_runtime and meaning.format.bits < 8 and meaning.zero_point[0] != meaning.format.min
     op.require(
         not dropped or (0.0, np.inf) not in entry.limits,
         f"Relu must not stand in front where {meaning.dtype} has the zero point"
@@ -104,18 +105,29 @@ def _codes_of(op: Lowering, limits: tuple[float, float], meaning: Meaning) -> tu
     return int(codes[0]), int(codes[1])
 
 
-def _check_redundant(op: Lowering, limits: tuple[float, float], meaning: Meaning) -> None:
-    """Rule D4: the limits' codes are not within the output's format."""
+def _limited(op: Lowering, limits: tuple[tuple[float, float], ...], meaning: Meaning) -> Meaning:
+    """Rule D4: in ort the limits' codes are not within the output's format; else they limit the codes."""
+    if not limits:
+        return meaning
     op.require(meaning.axis is None, "scale must be one behind an activation. [D4]")
-    op.require(
-        op.constant(1).ndim == 0, "scale must have no axes behind an activation, as the runtime asks. [D4]"
-    )
+    low, high = meaning.format.min, meaning.format.max
+    for ends in limits:
+        if op.as_runtime:
+            _check_redundant(op, ends, meaning)
+        found = _codes_of(op, ends, meaning)
+        low, high = (min(max(end, found[0]), found[1]) for end in (low, high))
+    return replace(meaning, limits=(low, high))
+
+
+def _check_redundant(op: Lowering, limits: tuple[float, float], meaning: Meaning) -> None:
+    """Rule D4 for ort."""
+    op.require(op.constant(1).ndim == 0, "scale must be without axes behind an activation. [D4]")
     ends = np.rint(np.array(limits, np.float32) / meaning.scale[0].astype(np.float32)) + meaning.zero_point[0]
     op.require(
         bool(ends[0] <= meaning.format.min and ends[1] >= meaning.format.max),
         f"float region: an activation to {limits[0]:.9g} .. {limits[1]:.9g} in front must limit no"
-        " code of the output,"
-        f" but it allows {ends[0]:.0f} .. {ends[1]:.0f}: the runtime computes in float. [D4]",
+        " code of the"
+        f" output, but it allows {ends[0]:.0f} .. {ends[1]:.0f}: the runtime computes in float. [D4]",
     )
 
 

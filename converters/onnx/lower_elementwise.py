@@ -56,7 +56,7 @@ _FUNCTIONS: dict[str, Callable[[Array, Array], Array]] = {
 
 @lowers("QLinearAdd", "QLinearMul", domain=MICROSOFT)
 def lower_qlinear(op: Lowering) -> None:
-    op.require(op.dialect == "ort", f"is ONNX Runtime's own operator, which dialect {op.dialect} has not")
+    op.require_own()
     operands = _operand(op, 0), _operand(op, 3)
     meanings = (
         op.meaning(1, 2, operands[0].dtype),
@@ -119,7 +119,9 @@ def _product(op: Lowering, operands: tuple[Operand, Operand], meanings: Meanings
         names.append(name)
     product = op.step(Mul(Register(_WIDE)), *names, name="accumulator")
     ratios = ratio(op, [first.scale, second.scale], y.scale)
-    rule = _BEFORE.requantization(ratios, zero_point=int(y.zero_point[0]), format=y.format)
+    rule = _BEFORE.requantization(
+        ratios, zero_point=int(y.zero_point[0]), lo=y.lowest, hi=y.highest, format=y.format
+    )
     return op.emit(Requantize(rule), product, shape=pair.shape, dtype=y.dtype, layout=pair.layout, meaning=y)
 
 
@@ -155,7 +157,7 @@ def _is_one(side: object) -> bool:
 def _finish(op: Lowering, quantize: Lowering, sides: list, y: Meaning) -> Codes:  # type: ignore[type-arg]
     """Rules E1 to E4, by the output's meaning."""
     plain = all(isinstance(side, Real) and not side.functions for side in sides)
-    if plain and op.dialect == "ort" and op.name in ("Add", "Mul"):
+    if plain and op.fuses and op.name in ("Add", "Mul"):
         meanings = (sides[0].meaning, sides[1].meaning, y)
         if {entry.dtype for entry in meanings} in ({"int8"}, {"uint8"}):
             return _fused(quantize, op.name, (sides[0].codes, sides[1].codes), meanings)

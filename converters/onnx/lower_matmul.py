@@ -24,7 +24,7 @@ import numpy as np
 from intsim_converters.onnx.lower_convolution import dequantized_operands, int_bias, pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.sums import SUMS, check_types, ratio, requantization, sum_quantization
+from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization
 from intsim_converters.onnx.values import FORMATS, Codes, Meaning, Pending, Shape
 
 from intsim.ops import BatchMatmul, Dense, Op, Requantize, Reshape
@@ -44,7 +44,8 @@ def product(
         )
         op.require(b.values.size > 0, f"matrix must have no size 0, not shape {b.shape}. [M1]")
         op.require(zeros[1].size in (1, columns), f"zero points must be one or {columns}. [M2]")
-        dense = Dense(b.values.T, FORMATS[b.dtype], bias.astype(np.int64), zeros[0], zeros[1], SUMS)
+        sums = accumulator(a.dtype, b.dtype)
+        dense = Dense(b.values.T, FORMATS[b.dtype], bias.astype(np.int64), zeros[0], zeros[1], sums)
         return dense, (op.view(a),), (*a.shape[:-1], columns)
     op.require(
         not bias.any() and zeros[1].size == 1, "right matrix must be a constant of two axes here. [M2]"
@@ -57,7 +58,7 @@ def product(
         lead = np.broadcast_shapes(shapes[0][:-2], shapes[1][:-2])
     except ValueError:
         op.refuse(f"leading axes of {shapes[0]} and {shapes[1]} must broadcast. [M1]")
-    matmul = BatchMatmul(zeros[0], int(zeros[1].flat[0]), accumulator=SUMS)
+    matmul = BatchMatmul(zeros[0], int(zeros[1].flat[0]), accumulator=accumulator(a.dtype, b.dtype))
     return matmul, names, (*lead, shapes[0][-2], shapes[1][-1])
 
 

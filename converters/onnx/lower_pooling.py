@@ -24,7 +24,7 @@ from intsim_converters.onnx.lower_convolution import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.moving import moved
-from intsim_converters.onnx.sums import SUMS, requantization
+from intsim_converters.onnx.sums import accumulator, requantization
 from intsim_converters.onnx.values import Codes, Layout, Meaning, Pending, Real, Shape
 from intsim_converters.onnx.windows import image_size, read_window
 
@@ -75,7 +75,11 @@ def global_average(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> Code
     )
     op.require(meaning.axis is None and y.axis is None, "input and output must have one scale")
     count = math.prod(image_size(op, x.shape))
-    sums = op.step(Sum((0, 1), keepdims=True, accumulator=SUMS), op.view(x, Layout.IMAGE), name="accumulator")
+    sums = op.step(
+        Sum((0, 1), keepdims=True, accumulator=accumulator(x.dtype)),
+        op.view(x, Layout.IMAGE),
+        name="accumulator",
+    )
     with np.errstate(all="ignore"):
         ratios = np.atleast_1d(meaning.scale[0] / (y.scale[0] * np.float32(count)))
     op.require(
@@ -92,7 +96,7 @@ def global_average(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> Code
 
 @lowers("QLinearGlobalAveragePool", domain=MICROSOFT)
 def lower_qlinear_global_average_pool(op: Lowering) -> None:
-    op.require(op.dialect == "ort", f"is ONNX Runtime's own operator, which dialect {op.dialect} has not")
+    op.require_own()
     op.require(not op.attribute("channels_last", 0), "channels_last must be 0")
     x = op.codes(0)
     global_average(op, x, op.meaning(1, 2, x.dtype), op.meaning(3, 4, x.dtype))
@@ -102,9 +106,7 @@ def lower_qlinear_global_average_pool(op: Lowering) -> None:
 def lower_global_average_pool(op: Lowering) -> None:
     """Rule P3."""
     x = op.value(0)
-    op.require(
-        op.dialect == "ort", f"float region: {op.name} computes in float in dialect {op.dialect}. [P3]"
-    )
+    op.require(op.fuses, f"float region: {op.name} computes in float in dialect {op.dialect}. [P3]")
     if not isinstance(x, Real) or x.functions or isinstance(x.codes, Constant):
         op.refuse(
             op.float_reason(0)

@@ -102,14 +102,14 @@ def _leaky(op: Lowering) -> Function:
 @lowers("Sigmoid")
 def lower_sigmoid(op: Lowering) -> None:
     """Rule T3."""
-    op.require(op.dialect == "ort", f"float region: Sigmoid computes in float in dialect {op.dialect}. [T3]")
+    op.require(op.fuses, f"float region: Sigmoid computes in float in dialect {op.dialect}. [T3]")
     _function(op, logistic)
 
 
 @lowers("QLinearSigmoid", "QLinearLeakyRelu", domain=MICROSOFT)
 def lower_qlinear_table(op: Lowering) -> None:
     """Rule T3."""
-    op.require(op.dialect == "ort", f"is ONNX Runtime's own operator, which dialect {op.dialect} has not")
+    op.require_own()
     x = op.codes(0)
     op.require(x.dtype in ("int8", "uint8"), f"input must be int8 or uint8, not {x.dtype}")
     y = op.meaning(3, 4, x.dtype)

@@ -83,6 +83,16 @@ class Lowering:
         return self.target.opsets.get(self.node.domain, 1)
 
     @property
+    def fuses(self) -> bool:
+        """Whether the dialect makes integer operators of QDQ groups, and knows ONNX Runtime's own ones."""
+        return self.dialect != "onnx-ref"
+
+    @property
+    def as_runtime(self) -> bool:
+        """Whether what ONNX Runtime has no integer kernel for is refused."""
+        return self.dialect == "ort"
+
+    @property
     def strict(self) -> bool:
         """Whether samples of a batch must not mix (rule B1 of `batch`)."""
         return self.target.batch.strict
@@ -252,6 +262,10 @@ class Lowering:
         """`refuse` unless the condition holds."""
         if not condition:
             self.refuse(reason)
+
+    def require_own(self) -> None:
+        """Refuse an operator of ONNX Runtime's in a dialect that has none of them."""
+        self.require(self.fuses, f"is ONNX Runtime's own operator, which dialect {self.dialect} has not")
 
     def _add(self, add: Callable[[], Any]) -> Any:
         try:

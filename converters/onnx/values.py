@@ -60,16 +60,28 @@ class Codes:
 
 @dataclass(frozen=True, eq=False)
 class Meaning:
-    """Scale, zero point and the axis that several of them run along: real = scale * (code - zero_point)."""
+    """Scale, zero point and the axis that several of them run along: real = scale * (code - zero_point).
+
+    limits : of the codes, where an activation in front leaves fewer than the format has
+    """
 
     scale: Array  # float32 or float16, one value or one per index of the axis
     zero_point: Array  # int64, as many as scale
     axis: int | None
     dtype: str  # of the codes
+    limits: tuple[int, int] | None = None
 
     @property
     def format(self) -> IntFormat:
         return FORMATS[self.dtype]
+
+    @property
+    def lowest(self) -> int:
+        return self.format.min if self.limits is None else self.limits[0]
+
+    @property
+    def highest(self) -> int:
+        return self.format.max if self.limits is None else self.limits[1]
 
     def same(self, other: Meaning) -> bool:
         """Whether both say the same of every code."""

@@ -1,4 +1,4 @@
-"""Files from strangers: whole ones are read as they are, others are one FileError; nothing is read elsewhere."""
+"""Files from strangers: whole ones are read, others are one FileError, and nothing is read elsewhere."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_the_converter_is_what_the_command_looks_for() -> None:
 
 
 def test_an_unknown_dialect() -> None:
-    with pytest.raises(ConversionError, match=r"^dialect must be one of ort, onnx-ref, not 'tf2'$"):
+    with pytest.raises(ConversionError, match=r"^dialect must be one of ort, integer, onnx-ref, not 'tf2'$"):
         CONVERTER.convert(doors(OnnxBuilder(), "Relu").build(), "tf2")
 
 
