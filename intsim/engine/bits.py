@@ -25,8 +25,8 @@ from intsim.kernels.bits_packing import pack_weights, planes_of, words_of
 from intsim.kernels.epilogue import Epilogue, padded
 from intsim.kernels.isa.counters import CHANNELS, Counter, counter_of, most
 from intsim.kernels.isa.table import Isa, chosen
-from intsim.kernels.scratch import Wanted, scratch
-from intsim.kernels.threads import run_parts
+from intsim.kernels.launch import Launch
+from intsim.kernels.scratch import Wanted
 from intsim.record import Array
 
 _SUMS = 1 << 15  # int32 sums that are finished at a time, unless one row takes more
@@ -48,7 +48,7 @@ class Bits:
     outside : int64, the words of a pixel that is not in the image
     geometry : places of `kernels.sums`
     matrix : whether every window is one place, each met once
-    wanted : scratch
+    scratch : memory that the kernel works in
     products : of bits, for one output position
     """
 
@@ -64,7 +64,7 @@ class Bits:
     outside: Array
     geometry: Array
     matrix: bool
-    wanted: tuple[Wanted, ...]
+    scratch: tuple[Wanted, ...]
     products: int
 
     @property
@@ -74,11 +74,11 @@ class Bits:
 
     @cached_property
     def _tables(self) -> tuple[Array, ...]:
-        """The passes, what the ends add, and the input's planes, as the kernel takes them."""
-        rows = np.array(self.passes.passes, np.int64).reshape(-1, 3)
-        return rows, np.array(self.passes.ends, np.int64), np.array(self.x.planes, np.int64)
+        """The input's planes, the passes and what the ends add, as the kernel takes them."""
+        passes, ends = self.passes.passes, self.passes.ends
+        return np.array(self.x.planes, np.int64), np.array(passes, np.int64), np.array(ends, np.int64)
 
-    def run(self, x: Array, epilogue: Epilogue, out: Array, threads: int) -> None:
+    def launch(self, x: Array, epilogue: Epilogue, out: Array) -> Launch:
         """All sums of `x` through an epilogue.
 
         Parameters
@@ -86,34 +86,18 @@ class Bits:
         x : (N, H, W, C), C-contiguous, int8 or uint8
         epilogue : its start values hold `start`
         out : (N * OH * OW, channels), of 8, 16 or 32 bits
-        threads : how many may work at once
         """
-        if not out.size:
-            return
         from intsim.kernels.bits import count_lines
 
-        geometry = self.geometry
-        lines, columns = x.shape[0] * int(geometry[3]), int(geometry[4])
+        lines, columns = x.shape[0] * int(self.geometry[3]), int(self.geometry[4])
         if self.matrix:
             lines, columns = lines * columns, 1
         codes, to = x.view(np.uint8).reshape(-1), out.view(SIGNED_CODES[out.itemsize])
-        passes, ends, planes = self._tables
-        fixed = (
-            self.counter,
-            self.passes.count.place,
-            codes,
-            self.weights,
-            self.offsets,
-            self.layout,
-            geometry,
-        )
-        tables = (planes, self.outside, passes, ends, epilogue)
-
-        def part(begin: int, end: int) -> None:
-            tail, words, sums = scratch(*self.wanted)
-            count_lines(*fixed, *tables, begin, end, tail, words, sums, to)
-
-        run_parts(part, lines, threads, max(1, _THREAD // (self.products * columns)))
+        kernel, packed = (self.counter, self.passes.count.place), (self.weights, self.offsets, self.layout)
+        planes, passes, ends = self._tables
+        before = (*kernel, codes, *packed, self.geometry, planes, self.outside, passes, ends, epilogue)
+        least = max(1, _THREAD // (self.products * columns))
+        return Launch(count_lines, before, (to,), lines, least, self.scratch)
 
 
 def input_coding(products: Products, bipolar: bool, interval: Interval) -> Coding | None:

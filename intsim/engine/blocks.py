@@ -11,9 +11,9 @@ import numpy as np
 
 from intsim.engine.products import Products
 from intsim.kernels.epilogue import Epilogue
-from intsim.kernels.isa.table import PANEL, Isa, Kernel, chosen
+from intsim.kernels.isa.table import PANEL, Isa, Kernel, chosen, weights_told
 from intsim.kernels.launch import Launch
-from intsim.kernels.packing import Operands, chunk, grain, operands, pack, pieces, steps_of
+from intsim.kernels.packing import Operands, chunk, grain, narrowed, operands, pack, pieces, steps_of
 from intsim.kernels.scratch import LINE
 from intsim.record import Array
 
@@ -23,6 +23,7 @@ _INPUT = 1 << 19  # bytes of input that a block reads
 _BAND = 1 << 18  # bytes of a band, unless one line takes more
 _WIDE, _HERE = 4, 9  # places of `kernels.convolve.WIDE` and HERE, said again so that a plan needs no numba
 _THREAD = 1 << 21  # products below which a thread costs more than it gives
+_UNPACKED = 8  # steps of a row from which weights of few bits are unpacked on their way: three go ahead
 
 
 _View = tuple[tuple[int, ...], Array, Array, int, int]
@@ -63,7 +64,8 @@ class Blocks:
     @property
     def word(self) -> str:
         """What the plan says: lanes, how wide the operands are, and the instruction set."""
-        return f"int32 ({self.operands.operand.itemsize * 8}-bit operands, {self.isa.name})"
+        packed = f"{self.operands.kernel.bits}-bit weights, " if self.operands.kernel.bits < 8 else ""
+        return f"int32 ({packed}{self.operands.operand.itemsize * 8}-bit operands, {self.isa.name})"
 
     def launch(self, x: Array, epilogue: Epilogue, out: Array) -> Launch:
         """All sums of `x` through an epilogue.
@@ -123,7 +125,13 @@ def blocks_of(products: Products) -> Blocks | None:
     centred = products.centred()
     ends = int(centred.min()), int(centred.max())
     found = operands(chosen(), products.storage, *ends, products.input_zero_point)
-    return None if found is None else laid_out(products, centred, found)
+    if found is None:
+        return None
+    terms, places = _segments(products)
+    told = weights_told()
+    if told == "unpack" or (not told and steps_of(terms, found.kernel, 1) * len(places) >= _UNPACKED):
+        found = narrowed(found, centred, terms)
+    return laid_out(products, centred, found)
 
 
 def laid_out(products: Products, centred: Array, found: Operands) -> Blocks:

@@ -46,7 +46,7 @@ def multiply(
         group's last panel may spill into the next group's channels, which are written afterwards
     """
     segments, chunk, panels = layout[SEGMENTS], layout[CHUNK], layout[PANELS]
-    segment_bytes = layout[STEPS] * kernel.depth * 16
+    segment_bytes = layout[STEPS] * kernel.depth * 2 * kernel.bits
     panel_bytes = segments * segment_bytes
     sums_stride = sums.shape[1] * 4
     for group in range(w.shape[0]):

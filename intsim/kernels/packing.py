@@ -11,12 +11,23 @@ B4. A segment of `terms` weights is padded with zeros to a multiple of the kerne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from intsim.formats import IntFormat
-from intsim.kernels.isa.table import PANEL, STEP, Isa, Kernel
+from intsim.kernels.isa.table import (
+    BITS1,
+    BITS2,
+    BITS4,
+    PANEL,
+    SIGNS,
+    STEP,
+    AmxBytes,
+    Isa,
+    Kernel,
+    host_features,
+)
 from intsim.kernels.scratch import aligned
 from intsim.record import Array
 
@@ -123,6 +134,42 @@ def pack(weights: Array, kernel: Kernel, item: int) -> Array:
     rows[:, :channels, :, :terms] = weights
     each = STEP // item
     split = rows.reshape(groups, panels, PANEL, segments * length // each, each).transpose(0, 1, 3, 2, 4)
+    if kernel.bits < 8:
+        return _narrowed(split.reshape(groups, -1, 8 // kernel.bits, PANEL * STEP), kernel)
     packed = aligned(split.shape, rows.dtype)
     packed[:] = split
     return packed.reshape(groups, -1).view(np.int8)
+
+
+def _narrowed(lines: Array, kernel: Kernel) -> Array:
+    """Rule V5 of `kernels.isa.table`: (groups, lines, lines that share their bytes, bytes).
+
+    Three tiles beyond them there is memory (rule V7 of `kernels.isa.unpack`).
+    """
+    bits = lines < 0 if kernel is SIGNS else lines & (1 << kernel.bits) - 1
+    places = (np.arange(8 // kernel.bits) * kernel.bits)[:, None]
+    shared = (bits.astype(np.int64) << places).sum(axis=2).astype(np.uint8).view(np.int8)
+    packed = aligned((shared.size + 3 * PANEL * kernel.depth,), np.int8)
+    packed[: shared.size] = shared.ravel()
+    return packed[: shared.size].reshape(lines.shape[0], -1)
+
+
+def narrowed(found: Operands, weights: Array, terms: int) -> Operands:
+    """The operands with weights of as few bits as the instruction set has a kernel for.
+
+    Parameters
+    ----------
+    weights : what the operands meet
+    terms : of a segment: what is missing to whole steps must be zeros, which +1 and -1 have no bits for
+    """
+    if not isinstance(found.kernel, AmxBytes) or not host_features().get("gfni", False):
+        return found
+    low, high = int(weights.min()), int(weights.max())
+    signs = low >= -1 and high <= 1 and bool(np.all(weights != 0))
+    if signs and terms % found.kernel.depth == 0:
+        return replace(found, kernel=SIGNS)
+    fitting = ((BITS1, 0, 1), (BITS2, -2, 1), (BITS4, -8, 7))
+    for kernel, least, most in fitting:
+        if least <= low and high <= most:
+            return replace(found, kernel=kernel)
+    return found

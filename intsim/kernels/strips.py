@@ -63,7 +63,7 @@ def multiply_through(
     lines : rows from line to line, rows of a line that are wanted, and rows of `out` from line to line
     """
     segments, panels, per_group = layout[SEGMENTS], layout[PANELS], layout[PER_GROUP]
-    segment_bytes = layout[STEPS] * kernel.depth * 16
+    segment_bytes = layout[STEPS] * kernel.depth * 2 * kernel.bits
     panel_bytes = segments * segment_bytes
     sums_stride, out_stride = sums.shape[1] * 4, out.strides[0]
     line, wanted, apart = lines

@@ -40,7 +40,7 @@ def sums(op, x, kind, isa, threads=1):
         made = bits_of(products, kind == BITS, interval)
     out = np.full((x.shape[0] * int(np.prod(output.shape[:-1])), products.channels), 77, np.int32)
     images = np.ascontiguousarray(products.images(x))
-    made.run(images, started(plain(products.channels), made.start), out, threads)
+    made.launch(images, started(plain(products.channels), made.start), out).run(threads)
     return out.reshape(x.shape[0], *output.shape), made
 
 

@@ -11,10 +11,12 @@ from numba.extending import intrinsic
 from intsim.kernels.isa import tiles
 from intsim.kernels.isa.emit import I8, I32, I64, VOID, at, call
 from intsim.kernels.isa.lanes import lanes_block
-from intsim.kernels.isa.table import ISAS, Kernel
+from intsim.kernels.isa.table import ISAS, NARROW, Kernel
 
 _KERNELS: dict[str, Kernel] = {
-    type(kernel).__name__: kernel for isa in ISAS for kernel in (isa.bytes, isa.words) if kernel is not None
+    type(kernel).__name__: kernel
+    for kernel in (*(kernel for isa in ISAS for kernel in (isa.bytes, isa.words)), *NARROW)
+    if kernel is not None
 }
 
 
@@ -24,11 +26,16 @@ def variants(kernel: Kernel) -> list[tuple[int, int]]:
     return [(rows, count) for rows in (kernel.rows, kernel.least) for count in panels]
 
 
+def has_tiles(name: str) -> bool:
+    """Whether a kernel of this name is on tiles."""
+    return name.startswith("Amx")
+
+
 def block(module: ir.Module, name: str, rows: int, panels: int, signed: bool) -> ir.Function:
     """One block of registers of the kernel of this name, made in a module once."""
-    if name == "AmxBytes":
+    if has_tiles(name):
         full = f"{name}.{rows}x{panels}{'s' if signed else 'u'}"
-        return module.globals.get(full) or tiles.tiles_block(module, rows, panels, signed)
+        return module.globals.get(full) or tiles.tiles_block(module, name, rows, panels, signed)
     return module.globals.get(f"{name}.{rows}x{panels}") or lanes_block(module, name, rows, panels)
 
 
@@ -69,7 +76,7 @@ def _multiply_block(
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         _, rows, panels, signed, *rest = values
-        signs = (True, False) if name == "AmxBytes" else (True,)
+        signs = (True, False) if has_tiles(name) else (True,)
         choices = [(*variant, sign) for variant in variants(_KERNELS[name]) for sign in signs]
         for height, width, sign in choices:
             wanted = builder.and_(
@@ -133,7 +140,7 @@ def _begin_tiles(typing: Any, kernel: Any) -> Any:
     """Before the first block of registers in a call: tiles are configured, if the kernel has any."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if kernel.instance_class.__name__ == "AmxBytes":
+        if has_tiles(kernel.instance_class.__name__):
             place = kernel.fields.index("config")
             config = builder.extract_value(values[0], place)
             data = context.make_array(kernel.types[place])(context, builder, config).data
@@ -147,7 +154,7 @@ def _end_tiles(typing: Any, kernel: Any) -> Any:
     """After the last block of registers in a call."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        if kernel.instance_class.__name__ == "AmxBytes":
+        if has_tiles(kernel.instance_class.__name__):
             tiles.release(builder)
         return context.get_dummy_value()
 

@@ -9,6 +9,11 @@ V2. The first of `ISAS` whose features the processor has is taken, or the one th
 V3. All kernels share one layout of weights: panels of 16 output channels; in a panel, steps of 4 bytes
     of input (4 bytes or 2 words) for each of the 16 channels.
 V4. Tiles (AMX) also need the leave of the operating system, asked for once per process.
+V5. Weights of a few bits can lie in memory as such, for a kernel that makes bytes of them on its way. Of
+    each panel, 8 / bits steps in sequence share 64 bytes, the first at the least significant end.
+V6. How weights of few bits are multiplied is chosen by what it costs, or told by ``INTSIM_WEIGHTS``, which
+    holds wherever it can be done: ``count`` counts bits in packed words, ``unpack`` packs them and makes
+    bytes of them on the way, ``bytes`` does neither.
 
 A kernel is a NamedTuple type: a compiled function that takes one is compiled once per kernel, and knows
 from the type which instructions to emit (`kernels.isa.micro`).
@@ -44,6 +49,7 @@ class _Fields(NamedTuple):
     panels : panels of one block of registers, a power of two; every smaller one is a variant
     depth : bytes of an input row that enter at once; rows are read in whole multiples
     config : the tile configuration, uint8 (64) or (0)
+    bits : that a byte of weights takes in memory (rule V5)
     """
 
     rows: int
@@ -51,6 +57,7 @@ class _Fields(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
 
 
 class AmxBytes(NamedTuple):
@@ -61,6 +68,51 @@ class AmxBytes(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
+
+
+class AmxSigns(NamedTuple):
+    """The same with weights of +1 and -1: a bit is 1 for -1."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+    bits: int
+
+
+class AmxBits1(NamedTuple):
+    """The same with weights of 0 and 1."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+    bits: int
+
+
+class AmxBits2(NamedTuple):
+    """The same with weights of two bits, two's complement."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+    bits: int
+
+
+class AmxBits4(NamedTuple):
+    """The same with weights of four bits, two's complement."""
+
+    rows: int
+    least: int
+    panels: int
+    depth: int
+    config: Array
+    bits: int
 
 
 class VnniBytes512(NamedTuple):
@@ -71,6 +123,7 @@ class VnniBytes512(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
 
 
 class VnniBytes256(NamedTuple):
@@ -81,6 +134,7 @@ class VnniBytes256(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
 
 
 class NeonBytes(NamedTuple):
@@ -91,6 +145,7 @@ class NeonBytes(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
 
 
 class VnniWords512(NamedTuple):
@@ -101,6 +156,7 @@ class VnniWords512(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
 
 
 class Avx2Words(NamedTuple):
@@ -111,6 +167,7 @@ class Avx2Words(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
 
 
 class PortableWords(NamedTuple):
@@ -121,9 +178,11 @@ class PortableWords(NamedTuple):
     panels: int
     depth: int
     config: Array
+    bits: int
 
 
-Kernel = AmxBytes | VnniBytes512 | VnniBytes256 | NeonBytes | VnniWords512 | Avx2Words | PortableWords
+Tiles = AmxBytes | AmxSigns | AmxBits1 | AmxBits2 | AmxBits4
+Kernel = Tiles | VnniBytes512 | VnniBytes256 | NeonBytes | VnniWords512 | Avx2Words | PortableWords
 
 
 def _tiles() -> Array:
@@ -136,13 +195,18 @@ def _tiles() -> Array:
 
 
 _NONE = np.zeros(0, np.uint8)
-_AMX = AmxBytes(32, 16, 2, 64, _tiles())
-_VNNI512 = VnniBytes512(6, 1, 4, STEP, _NONE)
-_VNNI256 = VnniBytes256(6, 1, 1, STEP, _NONE)
-_NEON = NeonBytes(6, 1, 1, STEP, _NONE)
-_WORDS512 = VnniWords512(6, 1, 4, STEP, _NONE)
-_AVX2 = Avx2Words(6, 1, 1, STEP, _NONE)
-_PORTABLE = PortableWords(4, 1, 1, STEP, _NONE)
+_AMX = AmxBytes(32, 16, 2, 64, _tiles(), 8)
+SIGNS, BITS1 = AmxSigns(*_AMX[:5], 1), AmxBits1(*_AMX[:5], 1)
+BITS2, BITS4 = AmxBits2(*_AMX[:5], 2), AmxBits4(*_AMX[:5], 4)
+NARROW: tuple[Tiles, ...] = (SIGNS, BITS1, BITS2, BITS4)
+"""The kernels of rule V5, for processors that have tiles and the instructions of Galois fields."""
+
+_VNNI512 = VnniBytes512(6, 1, 4, STEP, _NONE, 8)
+_VNNI256 = VnniBytes256(6, 1, 1, STEP, _NONE, 8)
+_NEON = NeonBytes(6, 1, 1, STEP, _NONE, 8)
+_WORDS512 = VnniWords512(6, 1, 4, STEP, _NONE, 8)
+_AVX2 = Avx2Words(6, 1, 1, STEP, _NONE, 8)
+_PORTABLE = PortableWords(4, 1, 1, STEP, _NONE, 8)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +245,8 @@ ISAS = (
 """The fastest first (rule V2)."""
 
 VARIABLE = "INTSIM_ISA"
+WEIGHTS_VARIABLE, WEIGHTS = "INTSIM_WEIGHTS", ("count", "unpack", "bytes")
+"""Rule V6."""
 
 
 def chosen() -> Isa:
@@ -202,6 +268,20 @@ def chosen() -> Isa:
             raise SpecError(f"{VARIABLE}: the processor must have {needs}, to be told {name!r}. [V2]")
     known = ", ".join(isa.name for isa in ISAS)
     raise SpecError(f"{VARIABLE} must be one of {known}, not {name!r}. [V2]")
+
+
+def weights_told() -> str:
+    """What rule V6 is told; empty where it is not.
+
+    Raises
+    ------
+    SpecError
+        ``INTSIM_WEIGHTS`` is none of the words.
+    """
+    name = os.environ.get(WEIGHTS_VARIABLE, "")
+    if name and name not in WEIGHTS:
+        raise SpecError(f"{WEIGHTS_VARIABLE} must be one of {', '.join(WEIGHTS)}, not {name!r}. [V6]")
+    return name
 
 
 def runs(isa: Isa) -> bool:
