@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from intsim.errors import Finding, InputError
-from intsim.formats import Discrete, TensorSpec
+from intsim.formats import Discrete, IntFormat, TensorSpec
 from intsim.network import Network
 from intsim.record import Array
 
@@ -110,6 +110,9 @@ def _wrong_shape(spec: TensorSpec, shape: tuple[int, ...]) -> str | None:
 
 def _wrong_value(format: Discrete, value: Any) -> str | None:
     """Rule I4: the first value outside, and how many there are."""
+    dtype = np.iinfo(value.dtype)
+    if isinstance(format, IntFormat) and format.holds(dtype.min, dtype.max):
+        return None  # nothing else can be in the array
     step = max(1, _SCANNED // max(1, int(np.prod(value.shape[1:]))))
     first, count = "", 0
     for begin in range(0, value.shape[0], step):

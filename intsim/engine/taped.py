@@ -7,7 +7,9 @@ Q8. What nobody sees outside a tape lies in one memory; tensors that are not nee
     places in it. What is taken and what is given are arrays like any other step's.
 Q9. A tape is bound to memory for a batch size and a number of threads, and kept for the next time. Who runs
     it has it alone; runs at the same time have one each.
-Q10. Where a row trapped, the steps are run again one by one: the first that traps says where.
+Q10. Threads are no more than there is work for. Where each gets a sample they take a lane of samples each,
+    which shares nothing until the end; else they share the rows of every launch.
+Q11. Where a row trapped, the steps are run again one by one: the first that traps says where.
 """
 
 from __future__ import annotations
@@ -34,6 +36,10 @@ if TYPE_CHECKING:
     from intsim.kernels.bound import Bound
 
 _TAPE = "tape"
+_WORTH = 8
+"""Work that a thread must get, in units of what is worth a part of a launch: about 80 us where a unit was
+about 10 us (networks of MLPerf Tiny), and a thread that slept took 30 to 100 us until it had begun."""
+
 _KEPT = 2
 """Batch sizes and so on that a tape stays bound to: those of whole chunks, and of the last one."""
 
@@ -124,7 +130,7 @@ class Tape:
                 del self._bound[next(iter(self._bound))]
 
     def _one_by_one(self, given: dict[str, Array], work: Work) -> tuple[Array, ...]:
-        """Rule Q10."""
+        """Rule Q11."""
         held = dict(given)
         for step in self.steps:
             results = step.lowered.call(tuple([held[name] for name in step.inputs]), work)
@@ -138,10 +144,14 @@ class Tape:
         outside = {name: self._array(name, batch) for name in (*self.inputs, *self.outputs)}
         for name, at_line in zip(self.inputs, lines, strict=True):
             outside[name] = outside[name] if at_line else _off_line(outside[name])
-        lanes = []
-        for begin, end in split(batch, threads) if batch >= threads else [(0, batch)]:
-            held = {name: x[begin:end] for name, x in outside.items()}
-            lanes.append(self._launches({**self._inside(end - begin), **held}))
+        lanes = [self._launches({**self._inside(batch), **outside})]
+        work = sum(launch.total / launch.least for launch in lanes[0])
+        threads = max(1, min(threads, int(work / _WORTH)))
+        if 1 < threads <= batch:
+            lanes = []
+            for begin, end in split(batch, threads):
+                held = {name: x[begin:end] for name, x in outside.items()}
+                lanes.append(self._launches({**self._inside(end - begin), **held}))
         return bound(lanes, outside, threads)
 
     def _launches(self, held: Mapping[str, Array]) -> list[Launch]:

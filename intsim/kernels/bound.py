@@ -19,7 +19,7 @@ from intsim.kernels.launch import Launch
 from intsim.kernels.native import block_of, places_of
 from intsim.kernels.scratch import LINE, aligned, cut, room
 from intsim.kernels.tape import FAILED, TRAPPED, play, resting
-from intsim.kernels.threads import split, workers
+from intsim.kernels.threads import helpers, split
 from intsim.record import Array
 
 _Part = tuple[Launch, tuple[int, int]]
@@ -56,7 +56,7 @@ class Bound:
         marks = np.zeros((len(self.stages) + 1, 1 + parts), np.int64)
         tape = self.stages, self.blocks, marks
         for me in range(1, parts):
-            workers(parts - 1).submit(play, *tape, me, resting())
+            helpers(parts - 1).put((play, (*tape, me, resting())))
         play(*tape, 0, resting())
         if marks[-1, FAILED]:
             raise MemoryError("a kernel found no memory to work in")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 
 def split(total: int, threads: int, least: int = 1) -> list[tuple[int, int]]:
@@ -45,6 +47,31 @@ def run_parts(work: Callable[[int, int], None], total: int, threads: int, least:
     finally:
         for entry in waiting:
             entry.result()
+
+
+Task = tuple[Callable[..., object], tuple[object, ...]]
+"""A function and its arguments."""
+
+
+def helpers(count: int) -> SimpleQueue[Task]:
+    """Where idle threads take tasks from; nobody hears how one ends. To begin takes them half as long as it
+    takes `workers`."""
+    return _helpers(count, os.getpid())
+
+
+@functools.cache
+def _helpers(count: int, process: int) -> SimpleQueue[Task]:
+    tasks: SimpleQueue[Task] = SimpleQueue()
+
+    def help_out() -> None:
+        while True:
+            function, arguments = tasks.get()
+            function(*arguments)
+            del function, arguments  # else they stay until the next task
+
+    for _ in range(count):
+        threading.Thread(target=help_out, name="intsim-helper", daemon=True).start()
+    return tasks
 
 
 def workers(count: int) -> ThreadPoolExecutor:

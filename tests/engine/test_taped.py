@@ -1,5 +1,6 @@
-"""Steps on a tape give what they give one by one: rules Q7 to Q10."""
+"""Steps on a tape give what they give one by one: rules Q7 to Q11."""
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from intsim import NetworkBuilder, plan, run
 from intsim.arithmetic import FixedPointSoftmax, Requantization, ShiftLeft
 from intsim.arithmetic.dialects import DIALECTS
+from intsim.engine import taped
 from intsim.engine.taped import placed
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
@@ -18,6 +20,11 @@ from intsim.testing.networks import inputs, networks
 from tests.engine.test_fusion import INT8, operand, requantize, residual
 
 IMAGES = np.random.default_rng(5).integers(-128, 128, (6, 5, 6, 3)).astype(np.int8)
+
+
+@pytest.fixture(autouse=True)
+def little_is_worth_a_thread(monkeypatch):
+    monkeypatch.setattr(taped, "_WORTH", 1e-9)
 
 
 def kernels(made, traced=()):
@@ -94,6 +101,32 @@ def test_an_input_may_lie_as_it_likes(lying):
     made, expected = plan(network), run(network, IMAGES, engine="reference")
     for given_input in (IMAGES, lying(IMAGES), IMAGES):
         assert np.array_equal(made.run(given_input).output, expected.output)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 5])
+@pytest.mark.parametrize("threads", [1, 2, 3, 4])
+def test_lanes_and_rows_change_nothing(batch, threads):
+    network = residual(np.random.default_rng(9))
+    made = plan(network)
+    for step in made.steps:  # every row is worth a thread
+        begin = step.lowered.begin
+        object.__setattr__(
+            step.lowered, "begin", lambda x, out, begin=begin: dataclasses.replace(begin(x, out), least=1)
+        )
+    expected = run(network, IMAGES[:batch], engine="reference", trace=["conv"])
+    for _ in range(20):
+        found = made.run(IMAGES[:batch], threads=threads, trace=["conv"])
+        assert found.output.tobytes() == expected.output.tobytes()
+        assert found.trace["conv"].tobytes() == expected.trace["conv"].tobytes()
+
+
+def test_few_samples_of_little_work_take_one_thread(monkeypatch):
+    monkeypatch.undo()
+    made = plan(residual(np.random.default_rng(4)))
+    made.run(IMAGES, threads=2)
+    (whole,) = made.calls_for(())
+    ((bound,),) = whole.lowered.call.__self__._bound.values()
+    assert bound.blocks.shape[1] == 1
 
 
 def test_two_inputs_may_be_one_array():
