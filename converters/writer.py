@@ -140,6 +140,7 @@ CHOICES = {
     "border": ("constant", "reflect", "symmetric"),
     "ternary coding": ("offset", "offset_two", "twos_complement", "plus_minus"),
     "nan codes": ("none", "top_code", "top_exponent", "minus_zero"),
+    "group scales": ("sum", "weight"),
 }
 
 STEPS = "Add | ShiftLeft | Multiply | ShiftRight | Clamp | Scale | Thresholds | Table | Slice"
@@ -301,7 +302,9 @@ NAMED = {
 
 FORMATS = {"format": ("IntFormat",), "real format": ("RealFormat",), "sign format": ("Bipolar", "Ternary")}
 FORMATS["weight format"] = (*FORMATS["format"], *FORMATS["sign format"], "Codebook")
-FORMATS["tensor format"] = (*FORMATS["weight format"], "FixedPoint", "Minifloat", "PowerOfTwo")
+FORMATS["whole format"] = (*FORMATS["weight format"], "FixedPoint")
+FORMATS["zero format"] = (*FORMATS["format"], "FixedPoint")
+FORMATS["tensor format"] = (*FORMATS["whole format"], "Minifloat", "PowerOfTwo")
 FORMATS["input format"] = (*FORMATS["tensor format"], *FORMATS["real format"])
 """The kinds of fields that hold a number format, and which formats those are."""
 
@@ -396,6 +399,23 @@ OPS = {
     "dequantize": {**_DOOR, "format": Field("real format", "of the output", "float32")},
     "embedding_lookup": {"table": Field("packed in format", "one row per index"), "format": _INT8},
     "gather": {"axis": _AXIS, "indices": Field("array", "places; None: the second input", None, 0)},
+    "group_dense": {
+        **_weight("(K, C)"),
+        "scale": Field("packed in scale_format", "shape (K, G) for the G groups of C"),
+        "group": Field("integer", "elements of a group", low=1),
+        "zero": Field("packed in zero_format", "taken from weights, one or (K, G)", 0),
+        "offset": Field("packed in offset_format", "taken from scaled weights, one or (K, G)", 0),
+        "weight_format": Field("whole format", "of weights", "uint4"),
+        "scale_format": Field("format", "of scales", "uint8"),
+        "zero_format": Field("zero format", "of zeros", "uint4"),
+        "offset_format": Field("zero format", "of offsets", "uint8"),
+        "bias": Field("value or vector", "added to every sum, one or one per output channel", 0),
+        "input_zero_point": _ZERO_POINT,
+        "scales": Field("group scales", "what a scale multiplies: the sum of a group, or its weights", "sum"),
+        "weight_register": Field("Register", "holds scaled weights; None: exact", None),
+        "scale_product": Field("Requantization", "of the product of both scales; None: exact", None),
+        **_ACCUMULATOR,
+    },
     "hard_swish": {
         "output_multiplier": Field("integer", "of 16 bits", low=0, high=2**15 - 1),
         "output_shift": Field("integer", "to the right", low=0, high=15),
@@ -504,6 +524,7 @@ OPS = {
 INPUTS = {
     "constant": (0, 0),
     "gather": (1, 2),
+    "group_dense": (1, 2),
     **dict.fromkeys(("concat", "pack"), (1, None)),
     **dict.fromkeys(
         ("add", "sub", "mul", "maximum", "minimum", "squared_difference", "batch_matmul"), (2, 2)
@@ -516,12 +537,30 @@ VERSIONS = {}
 
 MOVES = ("concat", "depth_to_space", "gather", "pack", "pad", "reshape", "resize_nearest", "slice")
 MOVES += ("space_to_depth", "split", "tile", "transpose", "unpack")
-WHOLE = ("arg_max", "arg_min", "batch_matmul", "conv2d", "dense", "depthwise_conv2d", "max_pool2d", "maximum")
-WHOLE += ("mean", "minimum", "reduce_max", "reduce_min", "requantize", "sum", "transpose_conv2d")
+WHOLE = (
+    "arg_max",
+    "arg_min",
+    "batch_matmul",
+    "conv2d",
+    "dense",
+    "depthwise_conv2d",
+    "group_dense",
+    "max_pool2d",
+)
+WHOLE += (
+    "group_dense",
+    "mean",
+    "minimum",
+    "reduce_max",
+    "reduce_min",
+    "requantize",
+    "sum",
+    "transpose_conv2d",
+)
 
 READS = {
     **dict.fromkeys(MOVES, FORMATS["tensor format"]),
-    **dict.fromkeys(WHOLE, (*FORMATS["weight format"], "FixedPoint")),
+    **dict.fromkeys(WHOLE, FORMATS["whole format"]),
     "quantize": FORMATS["real format"],
 }
 """The formats of the tensors that an op reads; those of all others are plain integers."""
@@ -993,7 +1032,7 @@ def _format(kind, value, where):
     records = [name for name in types if name in RECORDS]
     found = _format_of_name(value) if isinstance(value, str) else None
     if isinstance(value, dict) and records:
-        found = _format_of_record(_record(" | ".join(records), value, where))
+        found = _format_of_record(_record(" | ".join(records), value, where), records[0])
     words = ["int1 to int64, uint1 to uint64"] if "IntFormat" in types else []
     words += ["float32, float64"] if "RealFormat" in types else []
     words += [name for name, record in NAMED.items() if record["type"] in types]
@@ -1026,8 +1065,9 @@ _TERNARY = {  # the codes of -1, 0 and 1
 }
 
 
-def _format_of_record(record):
-    kind, codes, offset = record["type"], None, 0
+def _format_of_record(record, only=None):
+    """The format of a record, whose type is said by it, or is the only one that there may be."""
+    kind, codes, offset = record.get("type", only), None, 0
     if kind == "Bipolar":
         bits, codes = 1, {1: record["positive"], -1: 1 - record["positive"]}
     elif kind == "Ternary":
@@ -1048,7 +1088,7 @@ def _format_of_record(record):
 def _name_of(record):
     """The name that a format has in `NAMED`, if it has one."""
     for name, entry in NAMED.items():
-        if entry["type"] == record["type"] and _alike(_record(_ANY_FORMAT, entry, name), record):
+        if entry["type"] == record.get("type") and _alike(_record(_ANY_FORMAT, entry, name), record):
             return name
     return None
 
@@ -1519,6 +1559,42 @@ def _dense(f, x):
     channels, depth = _weight_shape(f, "(K, C)")
     _depth(f, x, depth)
     return Tensor((*x.shape[:-1], channels), _register(f, depth))
+
+
+def _stages(f):
+    """The accumulator sums every group by itself."""
+    _need(isinstance(f["accumulator"]["order"], str), f"{f.where}.accumulator.order", "must name axes")
+    level, group = f["accumulator"], f["group"]
+    while level["tile"] not in (None, group):
+        good = level["tile"] % group == 0 and level["inner"] is not None
+        _need(good, f"{f.where}.accumulator.tile", f"must be the group, {group}, or a multiple around it")
+        level = level["inner"]
+
+
+@_entered(_GIVES, "group_dense")
+def _group_dense(f, x, *scales):
+    wrong = f"must have shape (K, C), not {f['weight'].shape}"
+    _need(f["weight"].ndim == 2, f"{f.where}.weight", wrong)
+    channels, depth = f["weight"].shape
+    shape = (channels, -(-depth // f["group"]))
+    f.need(f["scale"].shape == shape, "scale", f"be of shape {shape}")
+    for name in ("zero", "offset"):
+        f.need(f[name].shape in ((), shape), name, f"be one value or of shape {shape}")
+    f.need(f["bias"].size in (1, channels), "bias", f"be one value or {channels}")
+    _depth(f, x, depth)
+    if f["scales"] == "weight":
+        f.need(f["scale_product"] is None and not scales, "scales", "be sum with scales of the input")
+        return Tensor((*x.shape[:-1], channels), _register(f, depth))
+    f.need(not f["offset"].any(), "offset", "be 0 where scales multiply sums")
+    f.need(f["weight_register"] is None, "weight_register", "be None where scales multiply sums")
+    if f["scale_product"] is not None:
+        _for_all_channels(f, "scale_product")
+        drawn = any(step.get("rounding") == "stochastic" for step in f["scale_product"]["steps"])
+        _need(not drawn, f"{f.where}.scale_product", "must not be stochastic")
+    _stages(f)
+    for y in scales:
+        f.need(y.shape == (*x.shape[:-1], shape[1]), "inputs", f"have {shape[1]} scales for each row")
+    return Tensor((*x.shape[:-1], channels), f["accumulator"]["format"])
 
 
 @_entered(_GIVES, "batch_matmul")

@@ -51,6 +51,7 @@ from intsim.formats import (
 )
 from intsim.formats.discrete import Listed
 from intsim.formats.table import FORMATS, name_of
+from intsim.ops.group_dense import GroupScales
 from intsim.record import Record, schema
 from intsim.storage import kinds
 from intsim.testing.case import Case, network_of
@@ -66,6 +67,7 @@ ENUMS = {
     ops.PadMode: "border",
     TernaryCoding: "ternary coding",
     NanCodes: "nan codes",
+    GroupScales: "group scales",
 }
 INTEGERS = {
     int: "integer",
@@ -73,6 +75,8 @@ INTEGERS = {
     IntFormat: "format",
     RealFormat: "real format",
     WeightFormat: "weight format",
+    WeightFormat | FixedPoint: "whole format",
+    IntFormat | FixedPoint: "zero format",
     AnyDiscrete: "tensor format",
     Bipolar | Ternary: "sign format",
     tuple[int, int]: "pair",
@@ -149,7 +153,10 @@ def check_table(record, table):
             default = entry.default
             if kinds.is_array(arm_of(annotation)) and default is not None:
                 default = np.asarray(default)
-            written = said_of(module._conform(said, said.default, entry.name, {}))
+            formats = {packed: module._format_of_name(table[packed].default)} if packed else {}
+            written = said_of(module._conform(said, said.default, entry.name, formats))
+            if packed:  # in the narrowest type of the format
+                default = default.astype(written.dtype)
             assert same(written, plain(default, annotation)), entry.name
 
 
