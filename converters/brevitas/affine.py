@@ -77,15 +77,38 @@ class Span:
             raise ZeroDivisionError
         return self * Span(1 / other.hi, 1 / other.lo)
 
-    def least_integer(self, reached: bool) -> int:
-        """The least integer that is at least this number; above it, unless `reached` counts."""
 
-        def least(end: Fraction) -> int:
-            return math.ceil(end) if reached else math.floor(end) + 1
+Ratio = tuple[int, int]
+"""Numerator and positive denominator, not reduced: quick to make, quick to compare."""
 
-        if least(self.lo) != least(self.hi):
+
+@dataclass(frozen=True)
+class Inverse:
+    """(real - offset) / slope for many reals; the slope is above 0."""
+
+    slope: Span
+    offset: Span
+
+    def ends(self, real: Fraction) -> tuple[Ratio, Ratio]:
+        """The two fractions that the quotient is between."""
+        low = _quotient(real, self.offset.hi, self.slope.hi, self.slope.lo)
+        if self.slope.exact and self.offset.exact:
+            return low, low
+        return low, _quotient(real, self.offset.lo, self.slope.lo, self.slope.hi)
+
+    def least_integer(self, real: Fraction, reached: bool) -> int:
+        """The least integer that is at least the quotient; above it, unless `reached` counts."""
+        low, high = ((-(-n // d) if reached else n // d + 1) for n, d in self.ends(real))
+        if low != high:
             raise UndecidedError
-        return least(self.lo)
+        return low
+
+
+def _quotient(real: Fraction, offset: Fraction, slope: Fraction, negative: Fraction) -> Ratio:
+    """(real - offset) / slope, or over `negative` where that is below 0."""
+    above = real.numerator * offset.denominator - offset.numerator * real.denominator
+    size = slope if above >= 0 else negative
+    return above * size.denominator, real.denominator * offset.denominator * size.numerator
 
 
 @dataclass(frozen=True)

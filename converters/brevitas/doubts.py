@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import torch
-from intsim_converters.brevitas.affine import Span
+from intsim_converters.brevitas.affine import Inverse
 from intsim_converters.brevitas.convert import convert_with_meaning
 from intsim_converters.brevitas.lowering import Noted
 
@@ -89,13 +90,18 @@ def _near(entry: Noted, channel: int, low: int, high: int) -> list[tuple[int, in
     error = sums.error[channel % len(sums.error)]
     wide = sums.affine.spread(sums.stored[-1])
     slope, offset = wide.slope[channel], wide.offset[channel]
-    runs: list[tuple[int, int]] = []
     if not error or slope.sign == 0:  # exact, or one code whatever the sum
-        return runs
+        return []
+    side = Fraction(math.nextafter(float(error), math.inf))
+    sign = slope.sign
+    inverse = Inverse(slope if sign > 0 else -slope, offset)
+    runs = []
     for row in entry.steps.real:
         real = row[channel % len(row)]
-        ends = [(Span.of(real + side) - offset) / slope for side in (-error, error)]
-        runs.append((min(math.ceil(end.lo) for end in ends), max(math.floor(end.hi) for end in ends)))
+        (n, d), _ = inverse.ends(real - side)
+        _, (more, below) = inverse.ends(real + side)
+        first, last = -(-n // d), more // below
+        runs.append((first, last) if sign > 0 else (-last, -first))
     return _united(sorted(runs), low, high)
 
 

@@ -19,7 +19,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from intsim_converters.brevitas.affine import Affine, Span
+from intsim_converters.brevitas.affine import Affine, Inverse, Span
 
 Array = np.ndarray[Any, Any]
 Codes = Callable[[Array], Array]
@@ -103,10 +103,9 @@ def integer_steps(steps: FloatSteps, affine: Affine) -> IntegerSteps:
     limits = [[_middle(value) for value in row] for row in steps.at]
     sign = np.array([-1 if slope.sign < 0 else 1 for slope in wide.slope])
     at = np.empty((len(limits), channels), np.int64)
-    for k, row in enumerate(limits):
-        spread = row if len(row) == channels else row * channels
-        for c, (real, reached) in enumerate(spread):
-            at[k, c] = _threshold(real, reached, wide.slope[c], wide.offset[c])
+    for c, (slope, offset) in enumerate(zip(wide.slope, wide.offset, strict=True)):
+        column = [row[c % len(row)] for row in limits]
+        at[:, c] = [_threshold(real, reached, slope, offset) for real, reached in column]
     return IntegerSteps(sign, at, tuple(tuple(real for real, _ in row) for row in limits))
 
 
@@ -119,11 +118,11 @@ def _middle(value: np.float32) -> tuple[Fraction, bool]:
 
 def _threshold(real: Fraction, reached: bool, slope: Span, offset: Span) -> int:
     """The least n, or -n where the slope is negative, that reaches a real."""
-    above = Span.of(real) - offset
     if slope.sign == 0:
-        return -NEVER if above.sign < 0 or (above.sign == 0 and reached) else NEVER
+        above = (Span.of(real) - offset).sign
+        return -NEVER if above < 0 or (above == 0 and reached) else NEVER
     size = slope if slope.sign > 0 else -slope
-    return min(max((above / size).least_integer(reached), -NEVER), NEVER)
+    return min(max(Inverse(size, offset).least_integer(real, reached), -NEVER), NEVER)
 
 
 def same_rows(at: Array, sign: Array) -> bool:

@@ -30,9 +30,9 @@ def reordered(module, images, order):
 
 
 def test_orders_move_codes_in_doubt_only():
-    layers = qnn.QuantIdentity(**TENSOR), qnn.QuantLinear(200, 40), qnn.QuantReLU(bit_width=12, **TENSOR)
+    layers = qnn.QuantIdentity(**TENSOR), qnn.QuantLinear(200, 8), qnn.QuantReLU(bit_width=12, **TENSOR)
     module, _ = calibrated(*layers, shape=(200,))
-    images = torch.randn(300, 200, generator=torch.Generator().manual_seed(1)).numpy()
+    images = torch.randn(2000, 200, generator=torch.Generator().manual_seed(1)).numpy()
     example = torch.from_numpy(images[:2])
     (doubt,) = doubts(module, example)
     trace = run_all(convert(module, example), images).trace

@@ -10,7 +10,7 @@ import torch
 from brevitas.inject.enum import FloatToIntImplType
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from intsim_converters.brevitas.affine import Affine, Span, UndecidedError
+from intsim_converters.brevitas.affine import Affine, Inverse, Span, UndecidedError
 from intsim_converters.brevitas.quantizers import read_quantizer
 from intsim_converters.brevitas.staircase import NEVER, before, float_steps, integer_steps
 
@@ -107,13 +107,18 @@ def test_roots_are_enclosed():
 
 
 def test_what_is_too_near_is_not_guessed():
-    near = Span(Fraction(5) - Fraction(1, 10**30), Fraction(5) + Fraction(1, 10**30))
-    with pytest.raises(UndecidedError):
-        near.least_integer(True)
+    more = Fraction(1, 10**30)
+    near = Span(5 - more, 5 + more)
     with pytest.raises(UndecidedError):
         (near - Span.of(5)).sign  # noqa: B018 - the property decides
-    assert Span.of(5).least_integer(True) == 5
-    assert Span.of(5).least_integer(False) == 6
+    for inverse in (Inverse(Span.of(1), near), Inverse(Span(1 - more, 1 + more), Span.of(1))):
+        for reached in (True, False):
+            with pytest.raises(UndecidedError):
+                inverse.least_integer(Fraction(8), reached)
+    exact = Inverse(Span.of(Fraction(1, 3)), Span.of(Fraction(-1, 2)))
+    assert exact.least_integer(Fraction(1, 2), True) == 3
+    assert exact.least_integer(Fraction(1, 2), False) == 4
+    assert exact.least_integer(Fraction(-1), True) == -1
 
 
 def test_probes_are_not_written_to():
