@@ -194,9 +194,11 @@ def _outputs(target: QonnxTarget, dialect: str) -> None:
             target, Node(len(target.graph.nodes), "", "graph output", "", (name,), (name,)), dialect
         )
         try:
-            codes = op.settled(affine(op, value))
+            value = affine(op, value)
+            codes = op.settled(value)
         except Refused:
             continue
+        target.values[name] = value  # type: ignore[assignment]
         held = target.view(codes, Layout.PLAIN)
         if held != name and name not in target.specs:
             note = op.annotation(value.slope, value.zero, value.shape, Layout.PLAIN)

@@ -15,7 +15,6 @@ T3. An n is in doubt where QONNX' carrier need not be the exact real (its float 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from intsim_converters.qonnx.chain import Step, directions
@@ -23,7 +22,7 @@ from intsim_converters.qonnx.parameters import Array
 from intsim_converters.qonnx.quantizers import Quantizer
 
 from intsim.arithmetic import Add, AnyStep, Multiply, Requantization, Thresholds
-from intsim.formats import Bipolar, IntFormat, Ternary
+from intsim.formats import IntFormat
 
 MOST_STEPS = 1 << 16
 MOST_THRESHOLDS = 1 << 22  # of all channels
@@ -133,8 +132,3 @@ class Staircase:
             raise NoStaircaseError("every integer must have a number, but for some the float steps give none")
         found = self.quantizer(value)
         return np.broadcast_to(found, np.broadcast_shapes(found.shape, (1, self.channels)))
-
-
-def written(format: Any) -> Bipolar | Ternary | None:
-    """The format that a requantize node writes its codes into, where it is not the rule's own."""
-    return format if isinstance(format, Bipolar | Ternary) else None
