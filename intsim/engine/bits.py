@@ -9,8 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from intsim.arithmetic import Interval
+from intsim.engine.bits_cost import expected_ratio
 from intsim.engine.blocks import SIGNED_CODES
 from intsim.engine.products import Products
+from intsim.formats import Bipolar
 from intsim.kernels.bits_coding import (
     BIPOLAR,
     TERNARY,
@@ -24,9 +26,10 @@ from intsim.kernels.bits_coding import (
 from intsim.kernels.bits_packing import pack_weights, planes_of, words_of
 from intsim.kernels.epilogue import Epilogue, padded
 from intsim.kernels.isa.counters import CHANNELS, Counter, counter_of, most
-from intsim.kernels.isa.table import Isa, chosen
+from intsim.kernels.isa.table import Isa, chosen, weights_told
 from intsim.kernels.launch import Launch
 from intsim.kernels.scratch import Wanted
+from intsim.ops import TransposeConv2d
 from intsim.record import Array
 
 _SUMS = 1 << 15  # int32 sums that are finished at a time, unless one row takes more
@@ -50,6 +53,7 @@ class Bits:
     matrix : whether every window is one place, each met once
     scratch : memory that the kernel works in
     products : of bits, for one output position
+    choice : why it was chosen
     """
 
     isa: Isa
@@ -66,6 +70,13 @@ class Bits:
     matrix: bool
     scratch: tuple[Wanted, ...]
     products: int
+    choice: str
+
+    @property
+    def why(self) -> str:
+        """Why bits are counted, in the words of the plan."""
+        passes = len(self.passes.passes)
+        return f"bits counted in {passes} pass{'es' if passes > 1 else ''}, {self.choice} [V6]"
 
     @property
     def word(self) -> str:
@@ -100,21 +111,22 @@ class Bits:
         return Launch(count_lines, before, (to,), lines, least, self.scratch)
 
 
-def input_coding(products: Products, bipolar: bool, interval: Interval) -> Coding | None:
+def input_coding(products: Products, interval: Interval) -> Coding | None:
     """How the input is coded (rule L4); None where it is no byte or has no bits for the zero point.
 
     Parameters
     ----------
-    bipolar : whether its format holds +1 and -1 alone
     interval : what it can be
     """
     if products.storage not in (np.int8, np.uint8):
         return None
-    zero = products.input_zero_point
-    if bipolar and not _meets_outside(products):
+    bipolar, outside, zero = isinstance(products.input_format, Bipolar), _meets_outside(products), 0
+    if bipolar and not outside:
         return BIPOLAR
+    if outside:
+        zero = products.input_zero_point
     found = TERNARY if bipolar else whole(interval.min, interval.max)
-    if found is None or not _meets_outside(products) or found.holds(zero):
+    if found is None or not outside or found.holds(zero):
         return found
     return whole(min(interval.min, zero), max(interval.max, zero))
 
@@ -127,23 +139,31 @@ def _meets_outside(products: Products) -> bool:
     return bool(top > 0 or left > 0 or below or right)
 
 
-def bits_of(products: Products, bipolar: bool, interval: Interval) -> Bits | None:
-    """The sums modulo 2**32 by counting bits; None where operands are too wide, or channels in groups.
+def bits_of(products: Products, interval: Interval) -> Bits | None:
+    """The sums modulo 2**32 by counting bits, where that is expected to be cheaper than bytes or is told.
+
+    None elsewhere, and where there are no bits for it (rule V6 of `kernels.isa.table`).
 
     Parameters
     ----------
-    bipolar, interval : see `input_coding`
+    interval : what the input can be
     """
-    x = input_coding(products, bipolar, interval)
-    centred = products.centred()
-    if x is None or products.groups > 1 or centred.dtype == object:
+    told = weights_told()
+    if told not in ("", "count") or products.groups > 1 or products.word == TransposeConv2d.name:
         return None
-    w = of_values(centred)
-    return None if w is None else _laid_out(products, centred, x, w)
-
-
-def _laid_out(products: Products, centred: Array, x: Coding, w: Coding) -> Bits:
+    x, centred = input_coding(products, interval), products.centred()
+    w = of_values(centred) if x is not None and centred.dtype != object else None
+    if x is None or w is None:
+        return None
     isa = chosen()
+    ratio = expected_ratio(products, x, w, isa)
+    if not told and (ratio is None or ratio >= 1):
+        return None
+    why = "as told" if told else f"about {ratio:.2f} of the time of bytes"
+    return _laid_out(products, centred, x, w, isa, why)
+
+
+def _laid_out(products: Products, centred: Array, x: Coding, w: Coding, isa: Isa, why: str) -> Bits:
     counter, passes = counter_of(isa), passes_of(x, w)
     _, _, channels, height, columns, kh, kw, down, across, gap, apart, _, before, _ = (
         products.geometry.tolist()
@@ -188,4 +208,5 @@ def _laid_out(products: Products, centred: Array, x: Coding, w: Coding) -> Bits:
         products.matrix,
         (((64,), np.uint8), ((held,), np.int64), ((rows, wide), np.int32)),
         math.prod((segments * steps, 64, deep, passes.cost)),
+        why,
     )

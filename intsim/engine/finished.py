@@ -22,7 +22,7 @@ def lower_finished(site: Site) -> Lowered | str:
         return f"sums can be in {bounds.reach}, beyond {accumulator.register}"
     if exact_lane(bounds.final, accumulator.format) != np.int32:
         return f"sums can be in {bounds.final}, beyond int32"
-    vectors = vectors_of(products)
+    vectors = vectors_of(products, site.ranges[0])
     if vectors is None:
         return "operands do not fit int16"
     return lower_vectors(site, products, vectors, epilogue, why_exact(site, proved))

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Interval
+from intsim.engine.bits import Bits, bits_of
 from intsim.engine.blocks import Blocks, blocks_of
 from intsim.engine.certified import in_its_order
 from intsim.engine.chain import lower_chain
@@ -76,21 +77,34 @@ def why_exact(site: Site, proved: bool) -> str:
 
 def _lower_exact(site: Site, products: Products, lane: np.dtype[Any], reason: str) -> Lowered:
     if lane == np.int32:
-        vectors = vectors_of(products)
+        vectors = vectors_of(products, site.ranges[0])
         if vectors is not None:
             return _lower_sums(site, products, vectors, reason)
     return _lower_plain(site, products, lane, reason)
 
 
-def vectors_of(products: Products) -> Blocks | Depthwise | None:
-    """The sums modulo 2**32 on a vector kernel; None where operands do not fit one."""
-    return depthwise_of(products) if products.depthwise else blocks_of(products)
+Vectors = Blocks | Depthwise | Bits
+
+
+def vectors_of(products: Products, interval: Interval | None = None) -> Vectors | None:
+    """The sums modulo 2**32 on a vector kernel; None where operands do not fit one.
+
+    Parameters
+    ----------
+    interval : what the input can be, where that is known
+    """
+    if products.depthwise:
+        return depthwise_of(products)
+    format = products.input_format
+    return bits_of(products, interval or Interval(format.min, format.max)) or blocks_of(products)
 
 
 def lower_vectors(
-    site: Site, products: Products, vectors: Blocks | Depthwise, epilogue: Epilogue, reason: str
+    site: Site, products: Products, vectors: Vectors, epilogue: Epilogue, reason: str
 ) -> Lowered:
     """What an epilogue makes of the sums of a node, in the storage of its output."""
+    if isinstance(vectors, Bits):
+        reason = f"{reason}; {vectors.why}"
     started_epilogue = started(epilogue, vectors.start)
 
     def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
@@ -103,7 +117,7 @@ def lower_vectors(
     return replace(found, begin=None) if converted or not products.as_it_lies else found
 
 
-def _lower_sums(site: Site, products: Products, vectors: Blocks | Depthwise, reason: str) -> Lowered:
+def _lower_sums(site: Site, products: Products, vectors: Vectors, reason: str) -> Lowered:
     """The sums of a node as its accumulator holds them; beyond 32 bits they are widened afterwards."""
     format = products.accumulator.format
     if format.bits <= 32:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from intsim.arithmetic import Interval
 from intsim.engine.bits import bits_of
 from intsim.engine.products import products_of
-from intsim.formats import IntFormat, TensorSpec
+from intsim.formats import Bipolar, IntFormat, TensorSpec, Ternary
 from intsim.kernels.bits_coding import BIPOLAR, TERNARY, of_values, passes_of, whole
 from intsim.kernels.epilogue import plain, started
 from intsim.kernels.isa import table
-from intsim.kernels.isa.table import ISAS, VARIABLE
+from intsim.kernels.isa.table import ISAS, VARIABLE, WEIGHTS_VARIABLE
 from intsim.ops import Conv2d, Dense
 from tests.oracles import bits as oracle
 
@@ -30,14 +30,15 @@ def drawn(kind, shape, rng):
 
 def sums(op, x, kind, isa, threads=1):
     """What the kernel makes of a batch, rows of channels; and how the input is coded."""
-    format = IntFormat(8, x.dtype == np.int8)
+    format = {BITS: Bipolar(), TRITS: Ternary()}.get(kind) or IntFormat(8, x.dtype == np.int8)
     spec = TensorSpec(x.shape[1:], format)
     (output,) = op.infer(spec)
     products = products_of(op, spec, output)
     interval = Interval(-1, 1) if kind in (BITS, TRITS) else Interval(*kind)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, isa.name)
-        made = bits_of(products, kind == BITS, interval)
+        patch.setenv(WEIGHTS_VARIABLE, "count")
+        made = bits_of(products, interval)
     out = np.full((x.shape[0] * int(np.prod(output.shape[:-1])), products.channels), 77, np.int32)
     images = np.ascontiguousarray(products.images(x))
     made.launch(images, started(plain(products.channels), made.start), out).run(threads)
