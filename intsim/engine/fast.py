@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+from intsim.engine.block_products import lower_block_dense
+from intsim.engine.group_products import lower_group_dense
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.matmul import lower_matmul
 from intsim.engine.moves import MOVES, lower_move
@@ -18,10 +21,12 @@ from intsim.engine.tabling import lower_table
 from intsim.ops import (
     AvgPool2d,
     BatchMatmul,
+    BlockDense,
     Clamp,
     Conv2d,
     Dense,
     DepthwiseConv2d,
+    GroupDense,
     HardSwish,
     LeakyRelu,
     Lookup,
@@ -40,10 +45,12 @@ Rule = Callable[[Site], Lowered | str]
 RULES: dict[type[Op], Rule] = {
     AvgPool2d: lower_pool,
     BatchMatmul: lower_matmul,
+    BlockDense: lower_block_dense,
     Clamp: lower_table,
     Conv2d: lower_products,
     Dense: lower_products,
     DepthwiseConv2d: lower_products,
+    GroupDense: partial(lower_group_dense, lower_dense=lower_products),
     HardSwish: lower_table,
     LeakyRelu: lower_table,
     Lookup: lower_table,

@@ -30,10 +30,21 @@ from intsim.arithmetic.blocks import (
     Operand,
     SoftFloat,
     block_dot,
+    block_sum_bits,
     operand,
     unscaled,
 )
-from intsim.formats import BlockFormat, Blocks, Dyadic, FixedPoint, Minifloat, Shared, TensorSpec
+from intsim.formats import (
+    BlockFormat,
+    Blocks,
+    Discrete,
+    Dyadic,
+    FixedPoint,
+    IntFormat,
+    Minifloat,
+    Shared,
+    TensorSpec,
+)
 from intsim.ops.base import Op, kind_of
 from intsim.ops.block_planes import (
     PARTS,
@@ -50,6 +61,7 @@ from intsim.ops.weights import check_codes
 from intsim.record import Array, CodeArray, IntArray, field
 
 _AT_ONCE = 1 << 18  # products that the reference makes at a time
+_TABLED = 16  # bits of elements whose values are looked through
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,15 +161,16 @@ class BlockDense(Op):
         return (TensorSpec((*shape[:-1], channels), self._float.format),)
 
     def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:
-        x, w = self.rows(*inputs), self.columns
+        x, w = (_operand(side) for side in (self.rows(*inputs), self.columns))
         channels, depth = self.weight.shape
-        step = max(1, _AT_ONCE // (channels * depth))
-        count = x.elements.shape[0]
-        w = _over(w, None, slice(None))
+        step, count = max(1, _AT_ONCE // (channels * depth)), x.elements.shape[0]
         parts = [
-            float_codes(
-                self._float,
-                self.biased(block_dot(_over(x, slice(begin, begin + step), None), w, self.accumulator)),
+            self.finished(
+                block_dot(
+                    _over(x, (slice(begin, begin + step), None)),
+                    _over(w, (None, slice(None))),
+                    self.accumulator,
+                )
             )
             for begin in range(0, count, step)
         ]
@@ -173,7 +186,7 @@ class BlockDense(Op):
         assert self.float is not None  # by `check`
         return self.float
 
-    def rows(self, *inputs: Array) -> Operand:
+    def rows(self, *inputs: Array) -> Blocks | Operand:
         """The inputs as rows of two axes, all leading axes together (rule R1)."""
         elements = inputs[0]
         flat = elements.reshape(-1, elements.shape[-1])
@@ -185,24 +198,47 @@ class BlockDense(Op):
             np.broadcast_to(plane, (*lead, plane.shape[-1])).reshape(-1, plane.shape[-1])
             for plane in inputs[1:]
         ]
-        return operand(blocks_of(self.input_format, [flat, *others], self.outer), size)
+        blocks = blocks_of(self.input_format, [flat, *others], self.outer)
+        return blocks if counted(self.input_format) else operand(blocks, size)
 
     @cached_property
-    def columns(self) -> Operand:
+    def columns(self) -> Blocks | Operand:
         """The weights as rows of two axes."""
         shared = tuple(
             Shared(codes(level.scale, given))
             for level, given in zip(self.weight_format.levels, self.weight_scales, strict=True)
         )
-        block_input = self.input_format if isinstance(self.input_format, BlockFormat) else None
         blocks = Blocks(self.weight_format, codes(self.weight_format.element, self.weight), shared)
+        if counted(self.weight_format):
+            return blocks
+        block_input = self.input_format if isinstance(self.input_format, BlockFormat) else None
         return operand(blocks, counted(block_input) or self.weight.shape[1])
 
-    def biased(self, sums: Dyadic) -> Dyadic:
-        """Rule R5."""
-        if self.bias is None:
-            return sums
-        return self._float.add(sums, self._float.format.decode(self.bias))
+    def finished(self, sums: Dyadic) -> Array:
+        """The codes of sums (K on the last axis), once the bias is in them (rule R5)."""
+        if self.bias is not None:
+            sums = self._float.add(sums, self._float.format.decode(self.bias))
+        return float_codes(self._float, sums)
+
+    def term_bits(self, input_format: Discrete) -> tuple[int, int] | None:
+        """How many products are added exactly (rule K1), and the bits of a signed register for their sums.
+
+        None where a side has scales inside its blocks, or elements of more than 16 bits.
+        """
+        own = self.input_format
+        other = own.element if isinstance(own, BlockFormat) else input_format
+        if isinstance(other, IntFormat) and other.bits <= _TABLED:
+            other = FixedPoint(other.bits, other.signed)
+        blocks = [side for side in (own, self.weight_format) if isinstance(side, BlockFormat)]
+        if any(sum(level.size > 0 for level in side.levels) > 1 for side in blocks):
+            return None
+        element = self.weight_format.element
+        if isinstance(other, IntFormat) or max(other.bits, element.bits) > _TABLED:
+            return None
+        depth = int(self.weight.shape[1])
+        size = min([counted(side) for side in blocks if counted(side)], default=depth)
+        products = min(self.accumulator.exact or size, size, depth)
+        return products, block_sum_bits(other, element, products)  # type: ignore[arg-type]
 
 
 def counted(format: BlockFormat | None) -> int:
@@ -210,13 +246,16 @@ def counted(format: BlockFormat | None) -> int:
     return max((level.size for level in format.levels), default=0) if format is not None else 0
 
 
-def _over(side: Operand, rows: slice | None, columns: slice | None) -> Operand:
-    """Some rows of an operand with one more axis: (rows, 1, n), or (1, columns, n)."""
-    place = (rows, None) if rows is not None else (None, columns)
+def _operand(side: Blocks | Operand) -> Operand:
+    return side if isinstance(side, Operand) else operand(side)
+
+
+def _over(side: Operand, place: tuple[slice | None, ...]) -> Operand:
+    """Some rows of an operand, with an axis before or after them."""
     outer = side.outer
     if outer is not None and outer.shape:
-        whole = outer.each(lambda array: np.broadcast_to(array, side.elements.shape[:-1]))
-        outer = whole[place]
+        lead = side.elements.shape[:-1]
+        outer = outer.each(lambda array: np.broadcast_to(array, lead))[place]
     return Operand(
         side.elements[place], side.scales[place], side.size, side.fraction, side.scale_fraction, outer
     )

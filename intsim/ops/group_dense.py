@@ -148,7 +148,7 @@ class GroupDense(Op):
             return (sum_of_products(x[..., None, :], *made, self.accumulator, (1, 1, depth), events),)
         cut = stages(self.accumulator, self.group)
         outside, inside = cut.split(events)
-        scale = self._input_scales(inputs)
+        scale = self.scale_of(*inputs)
 
         def term(group: int) -> Array:
             return np.asarray(self._group_sum(x, group, cut.inner, inside) * scale(group))
@@ -177,8 +177,8 @@ class GroupDense(Op):
         register = EXACT if cut.inner is None else cut.inner
         groups, scales, met = [], [], list(inputs)
         for group in range(self.groups):
-            part = self._part(group)
-            rest = zx, self._zeros[:, group], none, register, (1, 1, part.stop - part.start)
+            part = self.part(group)
+            rest = zx, self.zeros[:, group], none, register, (1, 1, part.stop - part.start)
             groups.append(dot_bounds(self.weight[:, part], _slice(inputs[0], part), *rest))
             found, way = self._scale_bounds(group, inputs)
             scales.append(found)
@@ -195,7 +195,7 @@ class GroupDense(Op):
         """The weights of rule R4."""
         scale, zero, offset = (
             np.repeat(values, self.group, axis=1)[:, : self.weight.shape[1]]
-            for values in (self.scale.astype(object), self._zeros.astype(object), self._offsets)
+            for values in (self.scale.astype(object), self.zeros.astype(object), self._offsets)
         )
         made = (self.weight.astype(object) - zero) * scale - offset
         if self.weight_register is not None:
@@ -204,21 +204,22 @@ class GroupDense(Op):
         return np.asarray(made.astype(np.int64) if narrow else made)
 
     @cached_property
-    def _zeros(self) -> Array:
+    def zeros(self) -> Array:
+        """The zero of every group."""
         return np.broadcast_to(self.zero.astype(np.int64), self.scale.shape)
 
     @property
     def _offsets(self) -> Array:
         return np.broadcast_to(self.offset.astype(object), self.scale.shape)
 
-    def _part(self, group: int) -> slice:
+    def part(self, group: int) -> slice:
         """The elements of a group."""
         return slice(group * self.group, min((group + 1) * self.group, self.weight.shape[1]))
 
     def _group_sum(self, x: Array, group: int, inner: Accumulator | None, events: Events | None) -> Array:
         """The sums of one group (rule U1)."""
-        part = self._part(group)
-        w, zeros = self.weight[:, part].astype(kind_of(x)), self._zeros[:, group].astype(kind_of(x))
+        part = self.part(group)
+        w, zeros = self.weight[:, part].astype(kind_of(x)), self.zeros[:, group].astype(kind_of(x))
         if inner is None:
             return np.asarray((x[..., part] - self.input_zero_point) @ (w - zeros[:, None]).T)
         sizes = (1, 1, part.stop - part.start)
@@ -226,7 +227,7 @@ class GroupDense(Op):
             x[..., None, part], w, self.input_zero_point, zeros, np.zeros_like(zeros), inner, sizes, events
         )
 
-    def _input_scales(self, inputs: Sequence[Array]) -> Callable[[int], Array]:
+    def scale_of(self, *inputs: Array) -> Callable[[int], Array]:
         """What a group's sums are multiplied by (rule R3)."""
         own = self.scale.astype(kind_of(inputs[0]))
 
