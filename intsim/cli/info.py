@@ -1,7 +1,8 @@
 """Show what a network is: inputs, outputs, nodes, formats, multiply-accumulates, parameters.
 
 MACs and parameters are of one sample: a MAC is one term of a sum of products, a parameter one stored weight
-or bias. Weight bits count the weights in their own format, as hardware stores them.
+or bias. Weight bits count the weights in their own format, as hardware stores them, with the scales and zeros
+that they share.
 """
 
 from __future__ import annotations
@@ -63,24 +64,36 @@ def _tensor(network: Network, name: str) -> dict[str, Any]:
 
 
 def _node(network: Network, node: Node) -> dict[str, Any]:
-    from intsim.network.costs import macs
+    from intsim.network.costs import macs, weight_bits
 
     first = network.specs[node.outputs[0]]
     weight = getattr(node.op, "weight", None)
     bias = getattr(node.op, "bias", None)
     stored = 0 if weight is None else int(weight.size)
-    width = 0 if weight is None else node.op.weight_format.bits  # type: ignore[attr-defined]
-    accumulator = getattr(node.op, "accumulator", None)
+    bits = weight_bits(node.op)
     return {
         "name": node.name,
         "op": node.op.name,
         "format": str(first.format),
         "shape": list(first.shape),
-        "accumulator": None if accumulator is None else str(accumulator.register),
+        "accumulator": _accumulator(node),
         "macs": macs(network, node),
         "parameters": stored + (0 if weight is None or bias is None else int(bias.size)),
-        "weight_bits": stored * width,
+        "weight_bits": bits,
+        "bits_per_weight": bits / stored if stored else None,
     }
+
+
+def _accumulator(node: Node) -> str | None:
+    """The register that sums end in; of blocks, the name of how they are made, where it has one."""
+    from intsim.arithmetic import Accumulator
+    from intsim.arithmetic.blocks import BLOCK_ACCUMULATORS, BlockAccumulator
+
+    accumulator = getattr(node.op, "accumulator", None)
+    if isinstance(accumulator, BlockAccumulator):
+        named = (name for name, preset in BLOCK_ACCUMULATORS.items() if preset.accumulator == accumulator)
+        return next(named, accumulator.register.kind)
+    return str(accumulator.register) if isinstance(accumulator, Accumulator) else None
 
 
 def _print(described: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from intsim.errors import Finding, InputError
 from intsim.formats.width import widths
 from intsim.network import Network
 from intsim.network.datapath import accumulator_of
+from intsim.ops import BlockDense
 from intsim.verify.check_certificate import Outcome
 from intsim.verify.narrowest import Narrowed
 from intsim.verify.network_witness import NetworkWitness
@@ -159,7 +160,28 @@ def _print_verdict(proof: Proof, nodes: Sequence[NodeProof]) -> None:
     for node in nodes:
         if node.spacing > 1:
             print(f"{node.node}: the final sums of a channel are {node.spacing} apart, or multiples of that")
+    for line in _of_blocks(proof):
+        print(line)
     print(f"{proved} of {len(nodes)} accumulators proved")
+
+
+def _of_blocks(proof: Proof) -> list[str]:
+    """What is told of sums of blocks, which are made of floats."""
+    lines = []
+    for node in proof.network.nodes:
+        if not isinstance(node.op, BlockDense):
+            continue
+        said = (
+            "a fixed-point word between blocks, not proved"
+            if node.name in proof.words
+            else "rounds as floats do"
+        )
+        given = proof.network.specs[node.inputs[0]].integer
+        widths = node.op.term_bits(given)
+        if widths is not None:
+            said = f"exact sums of {widths[0]} products need {widths[1]} bits; {said}"
+        lines.append(f"{node.name}: {said}")
+    return lines
 
 
 def print_proof_json(
@@ -170,6 +192,7 @@ def print_proof_json(
     print_json(
         {
             "proved": proof.proved,
+            "words": list(proof.words),
             "assumptions": {name: _ends(interval) for name, interval in proof.ranges.items()},
             "nodes": [_node_json(node, seen.get(node.node), written.get(node.node)) for node in nodes],
         }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from intsim.formats import TensorSpec
+from intsim.formats import Discrete, TensorSpec
 from intsim.network.graph import Network, Node
-from intsim.ops import BatchMatmul
+from intsim.ops import BatchMatmul, BlockDense, GroupDense
+from intsim.record import Array
 
 
 def macs(network: Network, node: Node) -> int:
@@ -32,6 +33,27 @@ def tensor_bytes(spec: TensorSpec) -> int:
 
 
 def weight_bytes(op: Any) -> int:
-    """Bytes of the weights and biases of an op as they are held in memory; read once for a whole batch."""
-    arrays = (getattr(op, name, None) for name in ("weight", "bias"))
+    """Bytes of weights, their scales and biases as they are held in memory; read once for a whole batch."""
+    arrays = [getattr(op, name, None) for name in ("weight", "bias")]
+    arrays += [array for array, _ in shared_with_weights(op)]
     return sum(int(array.nbytes) for array in arrays if array is not None)
+
+
+def weight_bits(op: Any) -> int:
+    """Bits of the weights of an op in their own format, as hardware stores them, and of what they share."""
+    weight = getattr(op, "weight", None)
+    if weight is None:
+        return 0
+    format = op.weight_format.element if isinstance(op, BlockDense) else op.weight_format
+    return sum(int(array.size) * part.bits for array, part in [(weight, format), *shared_with_weights(op)])
+
+
+def shared_with_weights(op: Any) -> list[tuple[Array, Discrete]]:
+    """Scales, zeros and offsets of stored weights, with their formats; single zeros and offsets are none."""
+    if isinstance(op, BlockDense):
+        formats = [level.scale for level in op.weight_format.levels]
+        return list(zip(op.weight_scales, formats, strict=True))
+    if isinstance(op, GroupDense):
+        pairs = [(op.scale, op.scale_format), (op.zero, op.zero_format), (op.offset, op.offset_format)]
+        return [(array, format) for array, format in pairs if array.ndim]
+    return []

@@ -23,7 +23,8 @@ C7. ``nodes`` has every node that accumulates. ``accumulator`` says in full how 
     overflowed: ``final``, the sum after the last addition, and ``partial``, every sum on the way too; over
     all output positions and, in an inner register, all tiles. It is null where nothing is claimed.
 C8. ``proved`` is true, false, or a list of these per channel: whether the outermost register delivers the
-    exact sum for every input that is assumed. The ``proved`` at the top is true where all of them are.
+    exact sum for every input that is assumed. The ``proved`` at the top is true where all of them are, and no
+    sum of blocks is made in a fixed-point word, of which nothing is claimed.
 
 What a certificate does not prove it says: a node that may overflow has its ranges and ``proved`` false, so a
 certificate can always be made, and all that it claims is true. Whoever wants a network without overflow asks
@@ -114,7 +115,7 @@ def certificate(proof: Proof, sha256: str, network: Network | None = None) -> di
         "assumptions": {"inputs": assumed, "datapath": _assumed_nodes(proved, network or proved)},
         "tensors": {name: _range(tensors[name]) for name in sorted(_rested_on(proved, tensors))},
         "nodes": nodes,
-        "proved": all(verdict is True for verdict in verdicts),
+        "proved": all(verdict is True for verdict in verdicts) and not proof.words,
     }
 
 

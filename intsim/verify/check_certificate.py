@@ -119,7 +119,7 @@ def listed(g: Any, name: str) -> list[Any] | None:
         return list(field(g[name], "values", several=True))
     if name in g and field(g[name], "type") == "Bipolar":
         return [1, -1] if field(g[name], "positive") == 0 else [-1, 1]
-    return LISTS.get(field(g, name))
+    return LISTS.get(field(g, name)) if name in g.attrs else None
 
 
 def limits_of(g: Any, name: str = "format") -> Pair | None:
@@ -373,14 +373,16 @@ def summed(where: str, claim: Any, op: str, g: Any, inputs: list[Tensor]) -> tup
 def follow(claims: Any, inputs: dict[str, Any], nodes: dict[str, Any]) -> Outcome:
     """Every tensor in the network's order."""
     outputs = {name: [x or name for x in field(g, "outputs", several=True)] for name, g in nodes.items()}
-    summing = {name for name, g in nodes.items() if "accumulator" in g}
+    sums = {name: g["accumulator"] for name, g in nodes.items() if "accumulator" in g}
+    summing = {name for name, acc in sums.items() if "overflow" in acc.attrs}  # the others are of blocks
     assumed, datapath = claims["assumptions"]["inputs"], claims["assumptions"]["datapath"]
     whole = {name for name, g in inputs.items() if limits_of(g)}
     need(assumed.keys() == whole, "assumptions.inputs", f"must be of {sorted(whole)}")
     need(claims["nodes"].keys() == summing, "nodes", f"must be {sorted(summing)}")
     need(claims["tensors"].keys() <= {*chain(*outputs.values())}, "tensors", "must be outputs of nodes")
     need(summing.issuperset(datapath), "assumptions.datapath", f"must be of {sorted(summing)}")
-    tensors, assumptions, unproved = dict[str, Tensor](), list[str](), list[str]()
+    words = [name for name, acc in sums.items() if "register" in acc and "bits" in acc["register"].attrs]
+    tensors, assumptions, unproved = dict[str, Tensor](), list[str](), words  # nothing is claimed of words
     for name, g in inputs.items():
         format, where = limits_of(g), f"assumptions.inputs.{name}"
         shape = tuple(size for size in field(g, "shape", several=True) if size is not None)

@@ -14,6 +14,8 @@ Q5. Headroom is the register's bits less those that it needs: for WRAP to hold t
     and TRAP every sum on the way. It is negative where bits are missing.
 Q6. Ranges are proved tensor by tensor, as if tensors were independent of one another: a bound may be wider
     than what the network's inputs reach, never narrower.
+Q7. Sums of blocks are made of floats, which round; there is nothing to prove of them. One that is made in a
+    fixed-point word is not proved.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Accumulator, Bounds, Interval, Overflow
+from intsim.arithmetic.blocks import FixedRegister
 from intsim.arithmetic.register_ranges import RegisterRange
 from intsim.bounds import NetworkBounds, network_bounds
 from intsim.bounds.closed_forms import ClosedForm, closed_forms
@@ -33,6 +36,7 @@ from intsim.errors import Finding, SpecError
 from intsim.formats.width import widths
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
+from intsim.ops import BlockDense, Op
 from intsim.record import Array
 from intsim.verify.witness import Witness, local_witnesses
 
@@ -113,17 +117,19 @@ class Proof:
     ranges : input name -> the range that was assumed
     bounds : the ranges that the proof rests on
     nodes : one per accumulator, in the network's order
+    words : names of nodes whose sums of blocks enter a fixed-point word, of which nothing is proved (rule Q7)
     """
 
     network: Network
     ranges: Mapping[str, Interval]
     bounds: NetworkBounds
     nodes: tuple[NodeProof, ...]
+    words: tuple[str, ...] = ()
 
     @property
     def proved(self) -> bool:
         """Whether every accumulator is."""
-        return all(node.verdict == PROVED for node in self.nodes)
+        return not self.words and all(node.verdict == PROVED for node in self.nodes)
 
 
 def prove(network: Network, ranges: Mapping[str, Interval] | None = None, *, witnesses: bool = True) -> Proof:
@@ -149,7 +155,12 @@ def prove(network: Network, ranges: Mapping[str, Interval] | None = None, *, wit
     assumed = {
         entry.name: bounds.tensors[entry.name] for entry in network.inputs if entry.name in bounds.tensors
     }
-    return Proof(network, assumed, bounds, nodes)
+    words = tuple(node.name for node in network.nodes if _in_a_word(node.op))
+    return Proof(network, assumed, bounds, nodes, words)
+
+
+def _in_a_word(op: Op) -> bool:
+    return isinstance(op, BlockDense) and isinstance(op.accumulator.register, FixedRegister)
 
 
 def _node_proof(network: Network, node: Node, bounds: NetworkBounds, witnesses: bool) -> NodeProof:

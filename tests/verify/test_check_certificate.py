@@ -595,7 +595,7 @@ def test_it_stands_alone(small, tmp_path):
 def test_it_is_one_short_file_that_shares_nothing():
     """Python's own library and h5py, and no more than can be read in ten minutes."""
     text = CHECKER.read_text(encoding="utf-8")
-    assert len(text.splitlines()) <= 440
+    assert len(text.splitlines()) <= 445
     assert CHECKER.suffix == ".py"
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
