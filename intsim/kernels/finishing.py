@@ -42,7 +42,7 @@ from intsim.kernels.epilogue import (
     padded,
     plain,
 )
-from intsim.kernels.formulas import Formula, find, literal
+from intsim.kernels.formulas import Formula, find, jump, literal
 from intsim.kernels.program import program, unfit
 from intsim.kernels.stages import fixed
 from intsim.kernels.staircase import Staircase, staircase
@@ -134,6 +134,7 @@ def _attempts(stairs: Staircase, may_pivot: bool) -> Any:
     if (stairs.slope.astype(np.float32) == stairs.slope).all():
         yield SINGLE, literal(stairs)
     if may_pivot:
+        yield SINGLE, jump(stairs, np.float32, pivoted=True)
         yield SINGLE, find(stairs, np.float32, pivoted=True)
     yield SIGNED, find(stairs, np.float32, signed=True)
 
@@ -143,7 +144,11 @@ def _doubles(stairs: Staircase, channels: int, blocks: Array) -> tuple[Array, Ar
     chosen = np.arange(1)
     if stairs.lo.size > 1:
         chosen = np.flatnonzero(_lanes(blocks)[:channels])
-    formula, proved = find(stairs.of(chosen), np.float64, signed=True)
+    some = stairs.of(chosen)
+    formula, proved = find(some, np.float64, signed=True)
+    if not proved.all():
+        other = jump(some, np.float64)
+        formula, proved = other if other[1].sum() > proved.sum() else (formula, proved)
     parameters, found = np.zeros((3, stairs.lo.size)), np.zeros(stairs.lo.size, bool)
     parameters[:, chosen], found[chosen] = formula.parameters, proved
     lanes = np.stack([_spread(row, channels) for row in parameters])

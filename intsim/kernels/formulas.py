@@ -135,6 +135,27 @@ def literal(stairs: Staircase) -> tuple[Formula, Array]:
     return formula, holds(formula, stairs)
 
 
+def jump(stairs: Staircase, real: type[np.floating[Any]], pivoted: bool = False) -> tuple[Formula, Array]:
+    """As `find`, for channels with two codes, as a sign after a sum has them.
+
+    The value that reaches the higher code, and the one before it, become the codes themselves; all others
+    are beyond the limits.
+
+    Parameters
+    ----------
+    pivoted : whether that value is the pivot; float32 only
+    """
+    low, high = int(stairs.first.min()), int(stairs.last.max())
+    centre = int(np.rint((low + high) / 2))
+    point = np.where(stairs.reached, stairs.points, stairs.lo).max(axis=0)
+    inside = (stairs.lo - point >= _INT32.min) & (stairs.hi - point <= _INT32.max)
+    pivot = np.where(pivoted & inside, point, 0)
+    factor = stairs.last - stairs.first
+    offset = stairs.last - centre - factor * (point - pivot)
+    formula = Formula(np.stack([factor, offset, offset]).astype(real), pivot, centre, low, high)
+    return formula, holds(formula, stairs)
+
+
 def holds(formula: Formula, stairs: Staircase) -> Array:
     """For each channel, whether the formula equals the staircase on its whole range (rule F2)."""
     return _agree(formula, stairs.least, stairs.most)

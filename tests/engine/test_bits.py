@@ -165,17 +165,14 @@ def test_saturation_only_where_it_is_proved_impossible():
         same(told(made, HERE[0], "count"), made, x)
 
 
-def test_what_follows_is_done_in_the_same_step():
+@pytest.mark.parametrize("format", [Bipolar(zero=-1), IntFormat(8)], ids=str)
+def test_what_follows_is_done_in_the_same_step(format):
+    """Codes of eight bits, and signs: a threshold, and a doubling."""
     rng = np.random.default_rng(2)
-    b = NetworkBuilder()
-    sums = b.add(conv(rng, Bipolar(), Bipolar(), 64, 32), b.input("x", (6, 6, 64), Bipolar()), name="sums")
-    steps = (ShiftRight(bits=3, rounding=Rounding.HALF_UP),)
-    rule = Requantization(steps, IntFormat(8), Overflow.SATURATE)
-    b.output(b.add(Requantize(requantization=rule), sums, name="codes"))
-    made = b.build()
+    made = network((6, 6, 64), [Bipolar(), format], [conv(rng, Bipolar(), Bipolar(), 64, 32)], rng)
     planned = told(made, HERE[0], "count")
     (step,) = planned.steps
-    assert [node.name for node in step.nodes] == ["sums", "codes"]
+    assert [node.name for node in step.nodes] == ["sums0", "codes0"]
     assert step.kernel == f"conv2d int32 (bits 1x1, {HERE[0].name}) + requantize"
     same(planned, made, drawn(Bipolar(), (2, 6, 6, 64), rng))
 
