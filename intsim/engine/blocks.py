@@ -109,10 +109,12 @@ class Blocks:
         return shape, geometry, band, lines, max(1, _THREAD // (self.products * columns))
 
     def _as_it_lies(self, x: Array) -> bool:
-        """Whether a matrix needs no change before it is multiplied (rule B7), nor to be moved to a line."""
-        depth = self.operands.kernel.depth
-        fits = x.shape[3] * x.itemsize % depth == 0 and (depth < LINE or x.ctypes.data % LINE == 0)
-        return self.operands.same and fits
+        """Whether a matrix needs no change before it is multiplied (rule B7), nor to be moved to a line.
+
+        Tiles across two lines load half as fast, but those of rows that are no whole lines are in a band too.
+        """
+        lines = self.operands.kernel.depth == LINE and x.shape[3] * x.itemsize % LINE == 0
+        return self.operands.same and (not lines or x.ctypes.data % LINE == 0)
 
 
 def blocks_of(products: Products) -> Blocks | None:

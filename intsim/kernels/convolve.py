@@ -8,15 +8,15 @@ B5. A band is some lines of an image copied with what is outside the image aroun
     column to column and, with WIDE columns to a line, on to the next line. The columns from OW to WIDE
     are summed too, and dropped.
 B6. Where that would drop too many, or a line is longer than a block, a block is a part of one line.
-B7. A matrix whose rows need no change is read where it lies; the last rows are copied if the kernel
-    reads more rows than there are (rule B3).
+B7. A matrix whose rows need no change is read where it lies, though the kernel reads on into the next row
+    (rule B1); the last rows are copied where it would read more than there is (rule B3).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from intsim.kernels.gemm import ITEM
+from intsim.kernels.gemm import ITEM, SEGMENTS, STEPS
 from intsim.kernels.isa.micro import address, begin_tiles, end_tiles
 from intsim.kernels.jit import compiled
 from intsim.kernels.strips import multiply_through
@@ -101,6 +101,7 @@ def window_lines(
     columns, wide, here = geometry[OW], band[WIDE], band[HERE]
     step = geometry[SW] * geometry[C] * layout[ITEM]
     most = band[MOST]
+    further = (layout[STEPS] * layout[SEGMENTS] * kernel.depth - 1) // step  # rows that a row reads into
     line = begin
     while line < end:
         image, row = line // geometry[OH], line % geometry[OH]
@@ -109,14 +110,15 @@ def window_lines(
         source = address(held)
         if here:
             lines = min(most, end - line)
-            block = lines
             source = address(x) + line * step
-            if line + lines + -lines % kernel.least > x.shape[1]:
-                if lines >= kernel.least:
-                    lines -= lines % kernel.least
+            readable = x.shape[1] - line - further
+            if lines + -lines % kernel.least > readable:
+                if readable >= kernel.least:
+                    lines = min(lines, readable - readable % kernel.least)
                 else:
                     source = address(held)
                     copy_rows(x, line, lines, held)
+            block = lines
         else:
             fill_band(x, image, row, lines, geometry, band, held)
         if block == 0:
