@@ -1,12 +1,17 @@
-"""`Converter`: what a package offers under the entry-point group ``intsim.converters``."""
+"""`Converter`: what a package offers under the entry-point group ``intsim.converters``.
+
+Where the framework itself can run its files, the object is a `RunningConverter` as well, and ``intsim diff``
+sets the two sides against each other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from intsim.network import Network
+from intsim.record import Array
 
 GROUP = "intsim.converters"
 """The entry-point group; each entry is an object with the attributes of `Converter`."""
@@ -37,4 +42,40 @@ class Converter(Protocol):
         ConversionError
             The file holds something that cannot be mapped exactly, or `dialect` is unknown.
         """
+        ...
+
+
+class Runner(Protocol):
+    """A framework's file, ready to be run by the framework.
+
+    what : the runtime and its version, in a reader's words
+    axes : the tensors that the framework shows and networks name alike -> which axis of the network's sample
+        each axis of the framework's sample is; None: the same order
+    """
+
+    what: str
+    axes: Mapping[str, tuple[int, ...] | None]
+
+    def run(self, inputs: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Array]:
+        """Some tensors of a batch, in the framework's layout, batch axis first.
+
+        Parameters
+        ----------
+        inputs : the network's inputs by name, batch axis first
+        names : some of `axes`
+
+        Raises
+        ------
+        IntsimError
+            The framework does not run the file, or not on these inputs.
+        """
+        ...
+
+
+@runtime_checkable
+class RunningConverter(Converter, Protocol):
+    """A converter whose framework is installed along with it."""
+
+    def runner(self, source: Path, dialect: str | None = None) -> Runner:
+        """The file in the runtime whose integers the dialect stands for; errors as of `convert`."""
         ...

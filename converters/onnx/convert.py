@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_findings
@@ -17,6 +18,7 @@ from intsim_converters.onnx.refusals import node_reason, version_findings
 from intsim_converters.onnx.target import Refused, Target
 from intsim_converters.onnx.values import FORMATS, Codes, Entry, Layout, Pending, Real, Shape
 
+from intsim.converter import Runner
 from intsim.errors import ConversionError, Finding, SpecError
 from intsim.formats import RealFormat, TensorSpec
 from intsim.network import Network
@@ -65,6 +67,12 @@ class OnnxConverter:
         if dialect not in DIALECTS:
             raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
         return convert_model(read_model(source), dialect).network
+
+    def runner(self, source: Path, dialect: str | None = None) -> Runner:
+        """See `intsim.converter.RunningConverter`."""
+        from intsim_converters.onnx.runner import OnnxRunner  # needs a runtime
+
+        return OnnxRunner(source, self.default_dialect if dialect is None else dialect)
 
 
 CONVERTER = OnnxConverter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
@@ -17,6 +18,7 @@ from intsim_converters.tflite.refusals import graph_findings, model_findings, op
 from intsim_converters.tflite.target import Refused, Target
 from intsim_converters.tflite.tensors import TensorView
 
+from intsim.converter import Runner
 from intsim.errors import ConversionError, Finding, SpecError
 from intsim.network import Network
 
@@ -48,6 +50,12 @@ class TfliteConverter:
         if dialect not in DIALECTS:
             raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
         return convert_model(read_model(source), dialect)
+
+    def runner(self, source: Path, dialect: str | None = None) -> Runner:
+        """See `intsim.converter.RunningConverter`."""
+        from intsim_converters.tflite.runner import TfliteRunner  # needs a runtime
+
+        return TfliteRunner(source, self.default_dialect if dialect is None else dialect)
 
 
 CONVERTER = TfliteConverter()

@@ -26,6 +26,7 @@ VERBS = (
     "run",
     "trace",
     "compare",
+    "diff",
     "prove",
     "plan",
     "equiv",

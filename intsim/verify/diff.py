@@ -1,0 +1,139 @@
+"""`diff`: a network against the framework that it came from, tensor by tensor.
+
+Rules
+-----
+V1. Both sides are given the same inputs. Tensors that both sides name are compared in the network's order, in
+    the network's layout, by the rules of `intsim.verify.compare`.
+V2. The first tensor that differs is where a reason is looked for (`diff_reasons`), on the first batch in
+    which it does: what came before it is the same on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from intsim.converter import Runner
+from intsim.engine import plan
+from intsim.errors import SpecError
+from intsim.network import Network
+from intsim.record import Array
+from intsim.verify.compare import TensorDifference, compare
+from intsim.verify.diff_reasons import Reason, reason_of
+
+Batch = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class TensorCount:
+    """One tensor on both sides, over all batches.
+
+    difference : elements, how many differ, and the first that does
+    largest : the largest absolute difference of integers; 0 where there are none
+    """
+
+    difference: TensorDifference
+    largest: int
+
+
+@dataclass(frozen=True)
+class Diff:
+    """What `diff` found.
+
+    against : the other side, in a reader's words
+    samples : how many were run
+    tensors : those that both sides name, in the network's order
+    reason : of the first difference, where one explains every differing integer of its batch
+    """
+
+    against: str
+    samples: int
+    tensors: tuple[TensorCount, ...]
+    reason: Reason | None = None
+
+    @property
+    def first(self) -> TensorDifference | None:
+        """The first tensor that differs, if any."""
+        return next((entry.difference for entry in self.tensors if not entry.difference.equal), None)
+
+
+def diff(
+    network: Network,
+    runner: Runner,
+    batches: Iterable[Batch],
+    engine: str = "fast",
+    threads: int | None = None,
+) -> Diff:
+    """Run both sides on the same inputs (rules V1 and V2).
+
+    Parameters
+    ----------
+    network : Network
+    runner : the other side
+    batches : inputs by name, batch axis first, in the dtypes of the network's inputs
+    engine, threads : of the network, as for `intsim.engine.plan` and its `run`
+
+    Raises
+    ------
+    SpecError
+        The two sides name no tensor alike, or there is nothing to run.
+    """
+    names = tuple(name for name in network.specs if name in runner.axes and name in network.producers)
+    if not names:
+        raise SpecError("the two sides must name a tensor alike; was the network converted from this file?")
+    ready, samples = plan(network, engine=engine), 0
+    counts: dict[str, TensorCount] = {}
+    shown: dict[str, tuple[Batch, Array]] = {}
+    for inputs in batches:
+        result = ready.run(inputs, trace=names, threads=threads)
+        theirs = {name: _turned(runner.axes[name], x) for name, x in runner.run(inputs, names).items()}
+        found = compare({name: result.trace[name] for name in names}, theirs)
+        for entry in found.tensors:
+            counts[entry.name] = _added(counts.get(entry.name), entry, samples, result.trace, theirs)
+            if not entry.equal and entry.name not in shown:
+                shown[entry.name] = dict(inputs), theirs[entry.name]
+        samples += result.batch
+    if not samples:
+        raise SpecError("inputs must have a sample")
+    told = Diff(runner.what, samples, tuple(counts.values()))
+    first = told.first
+    if first is None:
+        return told
+    return replace(told, reason=reason_of(network, first.name, *shown[first.name]))
+
+
+def _turned(axes: tuple[int, ...] | None, x: Array) -> Array:
+    """A batch of the framework's in the network's layout."""
+    if axes is None:
+        return x
+    return x.transpose(0, *(axes.index(axis) + 1 for axis in range(len(axes))))
+
+
+def _added(
+    before: TensorCount | None,
+    entry: TensorDifference,
+    begin: int,
+    ours: Mapping[str, Array],
+    theirs: Mapping[str, Array],
+) -> TensorCount:
+    """One tensor's count with one more batch; the first difference stays the first."""
+    largest = _largest(ours[entry.name], theirs[entry.other]) if entry.differing and not entry.why else 0
+    if entry.index is not None:
+        entry = replace(entry, index=(entry.index[0] + begin, *entry.index[1:]))
+    if before is None:
+        return TensorCount(entry, largest)
+    first = entry if before.difference.equal else before.difference
+    size, differing = (
+        getattr(before.difference, field) + getattr(entry, field) for field in ("size", "differing")
+    )
+    return TensorCount(replace(first, size=size, differing=differing), max(before.largest, largest))
+
+
+def _largest(a: Array, b: Array) -> int:
+    if a.dtype.kind == "f" or b.dtype.kind == "f":
+        return 0
+    wide = np.int64 if a.dtype.itemsize < 8 and b.dtype.itemsize < 8 else object
+    return int(np.abs(a.astype(wide) - b.astype(wide)).max())

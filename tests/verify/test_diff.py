@@ -1,0 +1,189 @@
+"""`diff` against a side that does one thing otherwise: the first tensor, its counts, and the reason."""
+
+import numpy as np
+import pytest
+
+from intsim.arithmetic import (
+    Accumulator,
+    Add,
+    Clamp,
+    Multiply,
+    Overflow,
+    Requantization,
+    Rounding,
+    Scale,
+    ShiftRight,
+)
+from intsim.arithmetic.dialects import DIALECTS
+from intsim.engine import run
+from intsim.errors import SpecError
+from intsim.formats import IntFormat
+from intsim.network import NetworkBuilder
+from intsim.ops import Clamp as ClampOp
+from intsim.ops import Conv2d, Requantize
+from intsim.verify.diff import diff
+from intsim.verify.diff_reasons import Reason
+
+RNG = np.random.default_rng(0)
+WEIGHT = RNG.integers(-127, 128, (4, 3, 3, 2))
+NEXT = RNG.integers(-127, 128, (3, 1, 1, 4))
+FIXED = (Multiply(multipliers=1), ShiftRight(bits=9, rounding=Rounding.HALF_AWAY))
+FLOAT = Scale(factors=np.float32(0.5 / 2**7))
+INPUTS = RNG.integers(0, 256, (70, 6, 5, 2)).astype(np.uint8)
+
+
+def network_of(steps=FIXED, accumulator=None):
+    builder = NetworkBuilder()
+    name = builder.input("x", (6, 5, 2), IntFormat(8, signed=False))
+    conv = Conv2d(WEIGHT, padding=((1, 1), (1, 1)), accumulator=accumulator or Accumulator())
+    name = builder.add(conv, name, name="sum")
+    name = builder.add(Requantize(Requantization(steps, IntFormat(8))), name, name="codes")
+    name = builder.add(ClampOp(lo=0, hi=127), name, name="relu")
+    name = builder.add(Conv2d(NEXT), name, name="sum2")
+    name = builder.add(Requantize(Requantization(FIXED, IntFormat(8))), name, name="codes2")
+    builder.output(name)
+    return builder.build()
+
+
+class Side:
+    """Another network under the first one's names; `shown` says which, and in which order of axes."""
+
+    what = "the other side"
+
+    def __init__(self, network, shown=("codes", "relu", "codes2"), axes=None, calls=None):
+        self.network, self.axes = network, dict.fromkeys(shown, axes)
+        self.calls = calls or {}
+
+    def run(self, inputs, names):
+        trace = run(self.network, inputs, trace=("*",)).trace
+        axes = {name: (0, *(axis + 1 for axis in order or (0, 1, 2))) for name, order in self.axes.items()}
+        return {name: trace[self.calls.get(name, name)].transpose(axes[name]) for name in names}
+
+
+def batches():
+    return [{"x": INPUTS[:32]}, {"x": INPUTS[32:]}]
+
+
+PAIRS = Accumulator(IntFormat(32), tile=2, inner=Accumulator(IntFormat(16), Overflow.SATURATE))
+AFTER = Scale(factors=np.float32(0.5 / 2**7), after=np.float32(-3))
+REASONS = [
+    (
+        FIXED,
+        (Multiply(multipliers=1), ShiftRight(bits=9, rounding=Rounding.HALF_EVEN)),
+        "rounding",
+        "step 2 rounds HALF_EVEN, not HALF_AWAY",
+    ),
+    ((FLOAT, Add(values=-3)), (AFTER,), "zero point", "it is added before the rounding, not after"),
+    ((AFTER,), (FLOAT, Add(values=-3)), "zero point", "it is added after the rounding, not before"),
+    ((*FIXED, Clamp(lo=0, hi=127)), FIXED, "clamp", "step 3, a clamp, is not made here"),
+]
+
+
+@pytest.mark.parametrize(("mine", "theirs", "kind", "words"), REASONS)
+def test_the_reason_of_a_requantization(mine, theirs, kind, words):
+    found = diff(network_of(mine), Side(network_of(theirs)), batches())
+    assert found.first.name == "codes"
+    assert found.reason.kind == kind
+    assert words in (found.reason.words, *found.reason.also)
+
+
+def test_another_dialect_of_the_same_scale():
+    """Twice rounded here, once there: the ratio is read from the multiplier and the shifts."""
+    twice = (
+        Multiply(multipliers=1638298993),
+        ShiftRight(bits=31, rounding=Rounding.HALF_UP),
+        ShiftRight(bits=8, rounding=Rounding.HALF_AWAY),
+        Add(values=-3),
+        Clamp(lo=-100, hi=100),
+    )
+    once = DIALECTS["f32-rne-zp-after"].requantization(
+        np.array([1638298993 / 2**39]), zero_point=-3, lo=-100, hi=100
+    )
+    many = [{"x": RNG.integers(0, 256, (400, 6, 5, 2)).astype(np.uint8)}]
+    found = diff(network_of(twice), Side(network_of(once.steps)), many)
+    assert found.reason.kind == "rounding"
+    summary = DIALECTS["f32-rne-zp-after"].summary
+    assert f"as f32-rne-zp-after: {summary}" in (found.reason.words, *found.reason.also)
+
+
+def test_float32_against_float64():
+    """Sums that float32 does not hold."""
+    builders = []
+    for kind in (np.float32, np.float64):
+        builder = NetworkBuilder()
+        rule = Requantization((Scale(factors=kind(np.float32(0.1))),), IntFormat(32))
+        builder.output(builder.add(Requantize(rule), builder.input("x", (4,), IntFormat(30)), name="y"))
+        builders.append(builder.build())
+    side = Side(builders[1], ("y",))
+    side.axes = {"y": None}
+    side.run = lambda inputs, names: run(builders[1], inputs).outputs
+    found = diff(builders[0], side, [{"x": RNG.integers(-(2**28), 2**28, (50, 4)).astype(np.int32)}])
+    assert found.reason == Reason("scale", "step 1 computes in float64, not float32")
+
+
+@pytest.mark.parametrize(
+    ("accumulator", "words"),
+    [
+        (PAIRS, "pairs of products saturate in 16 bits (x86 without VNNI)"),
+        (Accumulator(IntFormat(16)), "the register is int16 and does WRAP"),
+        (Accumulator(IntFormat(16), Overflow.SATURATE), "the register is int16 and does SATURATE"),
+    ],
+)
+def test_the_reason_is_an_overflow(accumulator, words):
+    found = diff(network_of(), Side(network_of(accumulator=accumulator)), batches())
+    assert found.first.name == "codes"
+    assert found.reason == Reason("overflow", words)
+    narrow = diff(network_of(accumulator=accumulator), Side(network_of()), batches())
+    assert narrow.reason.kind == "overflow"
+
+
+def test_a_layout_that_is_told_is_no_difference():
+    side = Side(network_of(), axes=(2, 0, 1))
+    assert diff(network_of(), side, batches()).first is None
+
+
+def test_a_layout_that_is_not_told():
+    square = Side(network_of(), ("codes2",))
+    square.axes = {"codes2": None}
+    square.run = lambda inputs, names: {
+        "codes2": np.moveaxis(run(network_of(), inputs).outputs["codes2"], -1, 1)
+    }
+    found = diff(network_of(), square, batches())
+    assert found.first.why.startswith("shape (32, 6, 5, 3) against (32, 3, 6, 5)")
+    assert found.reason == Reason("layout", "the same integers, with a sample's axes in the order (1, 2, 0)")
+
+
+def test_a_fused_op():
+    """The framework's tensor before its activation is what the network has after it."""
+    side = Side(network_of(), calls={"codes": "relu"})
+    found = diff(network_of(), side, batches())
+    assert found.first.name == "codes"
+    assert found.reason == Reason("fused op", "its tensor is what the network calls relu")
+
+
+def test_counts_and_the_first_index_over_batches():
+    class Wrong(Side):
+        def run(self, inputs, names):
+            found = super().run(inputs, names)
+            if len(inputs["x"]) != 32:
+                found["relu"] = found["relu"].copy()
+                found["relu"][3, 1, 2, 0] ^= 1
+                found["relu"][4, 0, 0, 1] += 5
+            return found
+
+    found = diff(network_of(), Wrong(network_of()), batches())
+    counts = {entry.difference.name: entry for entry in found.tensors}
+    assert list(counts) == ["codes", "relu", "codes2"]
+    assert found.samples == 70
+    assert [entry.difference.size for entry in found.tensors] == [70 * 120, 70 * 120, 70 * 90]
+    relu = counts["relu"].difference
+    assert (relu.differing, relu.index, counts["relu"].largest) == (2, (35, 1, 2, 0), 5)
+    assert counts["codes"].difference.equal
+    assert found.reason is None
+
+
+def test_nothing_in_common():
+    with pytest.raises(SpecError, match="the two sides must name a tensor alike"):
+        diff(network_of(), Side(network_of(), ("conv_1",)), batches())
+    with pytest.raises(SpecError, match="inputs must have a sample"):
+        diff(network_of(), Side(network_of()), [])
