@@ -15,29 +15,18 @@ K4. DynamicQuantizeLinear is run as the function that ONNX defines it by. The fl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import onnx
-from intsim_converters.onnx import narrow
-from intsim_converters.onnx.convert import convert_model
-from intsim_converters.onnx.model import NUMBERS, Array, Constant, Graph, Model, Node, Port
+from intsim_converters.onnx.given import Values, alone, by_reference, network, read, written
+from intsim_converters.onnx.given_doors import by_formats, flat_door
+from intsim_converters.onnx.model import Array, Model, Node
 from intsim_converters.onnx.reader import parse
-from intsim_converters.onnx.tensors import Folder, read_tensor
-from intsim_converters.onnx.values import FORMATS
 from onnx.backend.base import Backend, BackendRep
-from onnx.reference import ReferenceEvaluator
 
-from intsim import run
 from intsim.errors import ConversionError
 
-Values = dict[str, Constant]
-
 _REAL = ("ReduceMin", "ReduceMax", "Min", "Max", "Sub", "Div", "Clip", "Round", "Floor", "Squeeze")
-_DOORS = ("QuantizeLinear", "DequantizeLinear")
-_CASTS = ("Cast", "CastLike")
-_BY_NUMBER = {name: number for number, name in NUMBERS.items()}
 
 
 class Rep(BackendRep):  # type: ignore[misc]
@@ -61,15 +50,15 @@ class Rep(BackendRep):  # type: ignore[misc]
         if not isinstance(inputs, Mapping):
             given = inputs if isinstance(inputs, Sequence) else [inputs]
             inputs = dict(zip((port.name for port in graph.inputs), given, strict=True))
-        values = {port.name: _read(port.name, inputs[port.name], port.dtype) for port in graph.inputs}
+        values = {port.name: read(port.name, inputs[port.name], port.dtype) for port in graph.inputs}
         found = self._evaluate(values)
-        return tuple(_written(found[port.name]) for port in graph.outputs)
+        return tuple(written(found[port.name]) for port in graph.outputs)
 
     def _evaluate(self, values: Values) -> Values:
         """Rules K1 and K2."""
         graph = self.model.graph
         try:
-            found = _network(self.model, values, self.dialect)
+            found = network(self.model, values, self.dialect)
         except ConversionError:
             found = {**graph.constants, **values}
             for node in graph.nodes:
@@ -81,23 +70,23 @@ class Rep(BackendRep):  # type: ignore[misc]
     def _node(self, node: Node, values: Values) -> Values:
         """One node's outputs, by name."""
         given = [values[name] if name else None for name in node.inputs]
-        result = _by_formats(node, given)
+        result = by_formats(node, given)
         if result is not None:
             self.ran.append((node.op, "formats"))
             return {node.outputs[0]: result}
-        blocked = _flat_door(node, given, self.model, self.dialect)
+        blocked = flat_door(node, given, self.model, self.dialect)
         if blocked is not None:
             self.ran.append((node.op, "network"))
             return {node.outputs[0]: blocked}
         if node.op == "DynamicQuantizeLinear":
             return self._function(node, values)
         try:
-            found = _network(_alone(node, values, self.model), values, self.dialect)
+            found = network(alone(node, values, self.model), values, self.dialect)
         except ConversionError:
             if node.op not in (*_REAL, "Identity") or node.domain:
                 raise
             self.ran.append((node.op, "reference"))
-            return _by_reference(node, values, self.model)
+            return by_reference(node, values, self.model)
         self.ran.append((node.op, "network"))
         return found
 
@@ -127,8 +116,8 @@ class IntsimBackend(Backend):  # type: ignore[misc]
         FileError
             The model is not whole.
         """
-        read = parse(model.SerializeToString(), "model in memory", None)
-        return Rep(read, kwargs.get("dialect", "onnx-ref"))
+        whole = parse(model.SerializeToString(), "model in memory", None)
+        return Rep(whole, kwargs.get("dialect", "onnx-ref"))
 
     @classmethod
     def run_node(
@@ -155,130 +144,3 @@ prepare, run_model, run_node, supports_device = (
     IntsimBackend.run_node,
     IntsimBackend.supports_device,
 )
-
-
-def _network(model: Model, values: Values, dialect: str) -> Values:
-    """Rule K1: convert, and run one sample or batch."""
-    data = {node.inputs[0] for node in model.graph.nodes if node.inputs}
-    bound = {port.name: values[port.name] for port in model.graph.inputs if port.name not in data}
-    ports = tuple(
-        replace(port, shape=values[port.name].shape) for port in model.graph.inputs if port.name in data
-    )
-    graph = replace(model.graph, inputs=ports, constants={**model.graph.constants, **bound})
-    conversion = convert_model(replace(model, graph=graph), dialect)
-    given = {}
-    for port in ports:
-        array = values[port.name].values
-        given[port.name] = array if conversion.batch.batched(array.shape) else array[None]
-    found = run(conversion.network, given).outputs
-    specs, shapes = conversion.network.specs, conversion.shapes
-    return {
-        name: Constant(name, str(specs[name].format), array.reshape(shapes[name]))
-        for name, array in found.items()
-    }
-
-
-def _alone(node: Node, values: Values, model: Model) -> Model:
-    """A model of one node, all of whose inputs are given."""
-    names = list(dict.fromkeys(name for name in node.inputs if name))
-    ports = tuple(Port(name, values[name].dtype, values[name].shape) for name in names)
-    outputs = tuple(Port(name, "float32", None) for name in node.outputs)
-    return replace(model, graph=Graph(ports, outputs, {}, (replace(node, index=0),)))
-
-
-def _by_formats(node: Node, given: list[Constant | None]) -> Constant | None:
-    """Rule K3; None where the node is none of those."""
-    x = given[0]
-    if node.domain or x is None:
-        return None
-    saturate = bool(node.attributes.get("saturate", 1))
-    name = node.outputs[0]
-    if node.op in _CASTS:
-        like = given[1] if node.op == "CastLike" else None
-        dtype = like.dtype if like is not None else NUMBERS.get(node.attributes.get("to", 0), "no type")
-        mode = node.attributes.get("round_mode", "up")
-        return replace(narrow.cast(x, dtype, saturate=saturate, round_mode=mode), name=name)
-    if node.op not in _DOORS or given[1] is None:
-        return None
-    scale = _spread(given[1].values, x.shape, node)
-    if node.op == "DequantizeLinear":
-        if x.dtype not in narrow.NARROW:
-            return None
-        return Constant(name, given[1].dtype, narrow.dequantize(x, scale))
-    dtype = _code_type(node, given)
-    if dtype not in narrow.NARROW:
-        return None
-    return replace(narrow.quantize(x, scale, dtype, saturate=saturate), name=name)
-
-
-def _code_type(node: Node, given: list[Constant | None]) -> str:
-    """The type that a QuantizeLinear gives."""
-    zero = given[2] if len(given) > 2 else None
-    if zero is not None:
-        return zero.dtype
-    return NUMBERS.get(node.attributes.get("output_dtype", 0), "uint8")
-
-
-def _spread(values: Array, shape: tuple[int, ...], node: Node) -> Array:
-    """Scales or zero points as they meet a tensor: one, along an axis, or by blocks."""
-    if values.size == 1:
-        return values.reshape(())
-    axis, block = int(node.attributes.get("axis", 1)), int(node.attributes.get("block_size", 0))
-    if block:
-        return np.repeat(values, block, axis=axis).take(range(shape[axis]), axis=axis)
-    along = [1] * len(shape)
-    along[axis] = values.size
-    return values.reshape(along)
-
-
-def _flat_door(node: Node, given: list[Constant | None], model: Model, dialect: str) -> Constant | None:
-    """A blocked door as a network over the flat tensor, a scale for every element; None for other nodes."""
-    if node.op not in _DOORS or node.domain or not node.attributes.get("block_size", 0):
-        return None
-    x, scale = given[0], given[1]
-    assert x is not None
-    assert scale is not None
-    values: Values = {}
-    for name, entry in zip(("x", "scale", "zero"), given, strict=False):
-        if entry is not None:
-            spread = entry.values if name == "x" else _spread(entry.values, x.shape, node)
-            values[name] = Constant(name, entry.dtype, np.broadcast_to(spread, x.shape).reshape(-1))
-    attributes = {key: value for key, value in node.attributes.items() if key not in ("axis", "block_size")}
-    flat = Node(0, "", node.op, "", tuple(values), ("y",), {**attributes, "axis": 0})
-    found = _network(_alone(flat, values, model), values, dialect)["y"]
-    return Constant(node.outputs[0], found.dtype, found.values.reshape(x.shape))
-
-
-def _by_reference(node: Node, values: Values, model: Model) -> Values:
-    """A float operator by onnx.reference."""
-    made = onnx.helper.make_node(node.op, node.inputs, node.outputs, **node.attributes)
-    names = list(dict.fromkeys(name for name in node.inputs if name))
-    ports, outputs = ([onnx.ValueInfoProto(name=name) for name in entry] for entry in (names, node.outputs))
-    graph = onnx.helper.make_graph([made], "node", ports, outputs)
-    opsets = [onnx.helper.make_opsetid("", model.opsets.get("", 1))]
-    evaluator = ReferenceEvaluator(onnx.helper.make_model(graph, opset_imports=opsets))
-    found = evaluator.run(None, {name: values[name].values for name in names})
-    return {
-        name: Constant(name, str(np.asarray(array).dtype), np.asarray(array))
-        for name, array in zip(node.outputs, found, strict=True)
-    }
-
-
-def _read(name: str, given: Any, dtype: str) -> Constant:
-    """An array of numpy's or ml_dtypes', or a TensorProto, as plain data."""
-    if isinstance(given, onnx.TensorProto):
-        return replace(read_tensor(given, name, Folder(None)), name=name)
-    array = np.asarray(given)
-    if dtype in narrow.NARROW:
-        return Constant(name, dtype, array.view(np.uint16 if dtype == "bfloat16" else np.uint8))
-    if dtype in FORMATS and FORMATS[dtype].bits < 8 and dtype != "bool":
-        return Constant(name, dtype, array.astype(FORMATS[dtype].storage))
-    return Constant(name, dtype, array)
-
-
-def _written(constant: Constant) -> Array:
-    """Plain data as numpy's or ml_dtypes' array of the type."""
-    kind = onnx.helper.tensor_dtype_to_np_dtype(_BY_NUMBER[constant.dtype])
-    if constant.dtype in narrow.NARROW:
-        return constant.values.view(kind)
-    return constant.values.astype(kind)

@@ -14,6 +14,7 @@ OLDEST = 10
 _CONTROL = "runs other graphs; control flow is not converted"
 _RANDOM = "draws random numbers; its result is not a function of its inputs"
 _STATE = "is a recurrent cell, which keeps a state that a network here has not"
+_FLOATS = "adds up floats, in ONNX Runtime's integer operator too, so that their order decides; not converted"
 _DYNAMIC = "computes a scale from the data; quantize statically, so that scales are constants"
 
 REASONS: dict[str, str] = {
@@ -30,6 +31,7 @@ REASONS: dict[str, str] = {
         ),
         _RANDOM,
     ),
+    **dict.fromkeys(("AveragePool", "QLinearAveragePool", "Softmax", "QLinearSoftmax"), _FLOATS),
     "DynamicQuantizeLinear": _DYNAMIC,
     "DynamicQuantizeMatMul": _DYNAMIC,
 }
