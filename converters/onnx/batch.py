@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from intsim_converters.onnx.model import Graph, Port
-from intsim_converters.onnx.values import Shape
+from intsim_converters.onnx.values import Shape, too_large
 
 from intsim.errors import Finding
 
@@ -77,6 +77,8 @@ def shape_findings(graph: Graph) -> Iterator[Finding]:
                 f"shape must be known, but for the batch on the first axis, not ({shown})."
                 " Fix the sizes when you export the model",
             )
+        elif too_large(input_shape(port)):
+            yield Finding(where, f"must have fewer than 2**31 elements, not shape {port.shape}")
         elif not symbol and any(symbols):
             yield Finding(
                 where, f"first axis must be the batch, as other inputs' is, not of size {port.shape[:1]}"

@@ -39,6 +39,7 @@ from intsim_converters.onnx.values import (
     Real,
     Shape,
     Value,
+    too_large,
 )
 
 from intsim.errors import Finding, SpecError
@@ -245,6 +246,7 @@ class Lowering:
             not self.strict or (bool(shape) and shape[0] == self.target.batch.size),
             f"output must keep the batch on its first axis, not have shape {shape}; samples must not mix",
         )
+        self.require(not too_large(shape), f"output must have fewer than 2**31 elements, not shape {shape}")
         codes = Codes(name or self.node.outputs[output], shape, dtype)
         lead = int(self.target.batch.batched(shape))
         note = meaning.quantization(lead) if meaning is not None else None

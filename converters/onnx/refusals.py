@@ -17,6 +17,8 @@ _STATE = "is a recurrent cell, which keeps a state that a network here has not"
 _FLOATS = "adds up floats, in ONNX Runtime's integer operator too, so that their order decides; not converted"
 _DYNAMIC = "computes a scale from the data; quantize statically, so that scales are constants"
 
+_QONNX = ("qonnx.", "onnx.brevitas", "finn.")
+
 REASONS: dict[str, str] = {
     **dict.fromkeys(("If", "Loop", "Scan"), _CONTROL),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _STATE),
@@ -49,6 +51,8 @@ def version_findings(model: Model) -> Iterator[Finding]:
 
 def node_reason(node: Node) -> str | None:
     """Why a node cannot be converted whatever its lowering says; None: ask the lowering."""
+    if node.domain.startswith(_QONNX):
+        return "is an operator of QONNX; convert with --from qonnx"
     if node.op in REASONS:
         return REASONS[node.op]
     if not node.inputs or not node.outputs:

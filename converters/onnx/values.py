@@ -8,6 +8,7 @@ kind.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -31,6 +32,11 @@ FORMATS: dict[str, IntFormat] = {
     "bool": IntFormat(1, signed=False),
 }
 """Element type -> number format; bool is one unsigned bit."""
+
+
+def too_large(shape: Shape) -> bool:
+    """Whether a tensor is larger than a runtime counts, or than its places are looked at one by one."""
+    return math.prod(shape) >= 1 << 31 or max(shape, default=1) > 1 << 24
 
 
 class Layout(Enum):

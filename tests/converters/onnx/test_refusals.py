@@ -87,6 +87,29 @@ def test_a_strangers_operator_is_named_with_its_domain() -> None:
     assert refusal(b) == ["node 0 acme.Gadget (-> 'y'): is not an operator that this converter knows"]
 
 
+def test_an_operator_of_qonnx_says_who_converts_it() -> None:
+    b = OnnxBuilder()
+    b.output(
+        b.node("Quant", [b.input("x", (1, 4), "float32")], ["y"], domain="qonnx.custom_op.general"), "float32"
+    )
+    (found,) = refusal(b)
+    assert found.endswith("Quant (-> 'y'): is an operator of QONNX; convert with --from qonnx")
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 2**40, 4), (1, 2**20, 2**6, 2**6)])
+def test_tensors_beyond_all_measure(shape: Any) -> None:
+    (found,) = refusal(doors(OnnxBuilder(), "Abs", shape=shape))
+    assert found == f"graph input 'x': must have fewer than 2**31 elements, not shape {shape}"
+
+
+def test_results_beyond_all_measure() -> None:
+    b = OnnxBuilder()
+    pads = b.constant("pads", [0, 0, 0, 0, 0, 0, 2**40, 0], "int64")
+    b.output(b.node("Pad", [image(b), pads], ["y"]), "uint8")
+    (found,) = refusal(b)
+    assert "output must have fewer than 2**31 elements, not shape (1, 2, 1099511627780, 4)" in found
+
+
 def test_a_float_result_that_nothing_quantizes() -> None:
     b = OnnxBuilder()
     b.output(conv(b, x=image(b)), "float32")
