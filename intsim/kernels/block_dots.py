@@ -16,7 +16,7 @@ import numpy as np
 
 from intsim.kernels.block_float import multiply, signed
 from intsim.kernels.block_register import clear, enter, part_of, result
-from intsim.kernels.block_round import AGAIN, FINITE, INFINITE, NAN, code_of, round_wide
+from intsim.kernels.block_round import AGAIN, FINITE, INFINITE, NAN, NOUGHT, ONE, code_of, round_wide
 from intsim.kernels.block_rule import (
     AFTER,
     ALIGNED,
@@ -36,8 +36,8 @@ from intsim.kernels.block_rule import (
     TRAPPING,
     WIDE,
 )
-from intsim.kernels.block_terms import LOWEST, align, fill, fuse, scaled, sum_of, wide_sum_of
-from intsim.kernels.block_wide import at, length, trailing
+from intsim.kernels.block_terms import LOWEST, NOTHING, align, fill, fuse, scaled, sum_of, wide_sum_of
+from intsim.kernels.block_wide import at, length, stays_apart, trailing
 from intsim.kernels.isa.micro import address
 from intsim.kernels.jit import compiled
 from intsim.record import Array
@@ -93,6 +93,7 @@ def dot_rows(
     begin: int,
     end: int,
     numbers: Any,
+    wanted: Any,
     terms: Any,
     state: Any,
     out: Any,
@@ -105,6 +106,7 @@ def dot_rows(
     ----------
     a, b : Side
     numbers : int64, `Rule.array` of `kernels.block_rule`
+    wanted : uint8 (rows of a, rows of b), 1 for the pairs to make; of no size for all
     terms, state : scratch; see `kernels.block_terms` and `kernels.block_register`
     out : unsigned (rows of a, rows of b), or of no size
     words : int64 (rows of a, rows of b, 4), high and low half, sign and kind; or of no size
@@ -115,9 +117,9 @@ def dot_rows(
         x, x_exponents, x_scales = a.values[i], a.exponents[i], a.scales[i]
         for j in range(b.values.shape[0]):
             kind = max(a.kinds[i], b.kinds[j])
-            if kind == INFINITE:
+            if kind == INFINITE or (wanted.size and not wanted[i, j]):
                 continue
-            value = (0, 0, 0, 0, NAN)
+            value = (NOUGHT, NOUGHT, NOUGHT, NOUGHT, NAN)
             if kind == NAN and at(rule, TRAPPING):
                 again[i] = 1
             if kind == FINITE:
@@ -148,6 +150,7 @@ def dot_rows(
 @compiled
 def _finished(value: Any, a: Any, b: Any, i: int, j: int, rule: int) -> int:
     """Rules K6 and K7: the code; below 0 where the reference must be asked."""
+    stays_apart()
     sign, high, low, exponent, kind = value
     soft = rule + HELD_FLOAT
     if at(rule, OUTPUT):
@@ -163,6 +166,7 @@ def _finished(value: Any, a: Any, b: Any, i: int, j: int, rule: int) -> int:
 @compiled
 def outer_scale(a: Any, b: Any, i: int, j: int, soft: int) -> Any:
     """The product of the scales of the whole; where one side has none, the other's as it is."""
+    stays_apart()
     if a.shape[1] == 0:
         return b[0, j], b[1, j], b[2, j], b[3, j]
     first = (a[0, i], a[1, i], a[2, i], a[3, i])
@@ -176,7 +180,8 @@ def add_terms(
     x: Any, x_exponents: Any, x_scales: Any, y: Any, y_exponents: Any, y_scales: Any, rule: int, state: Any
 ) -> None:
     """Rules K1, K3 to K5 without an alignment: term by term into the register."""
-    size, index = at(rule, SIZE), 0
+    stays_apart()
+    size, index = at(rule, SIZE), NOUGHT
     step = min(at(rule, STEP), size) if at(rule, STEP) else size
     for block in range(x_scales.shape[0]):
         p, q = x_scales[block], y_scales[block]
@@ -187,8 +192,8 @@ def add_terms(
                 high, low = wide_sum_of(x, y, first, end)
             else:
                 low = sum_of(x, y, first, end)
-                high = -1 if low < 0 else 0
-            sign = 1 if high < 0 else 0
+                high = low >> 63
+            sign = ONE if high < 0 else NOUGHT
             high, low = signed(high, low, sign)
             exponent = np.int64(x_exponents[k]) + y_exponents[k]
             value = scaled((sign, high, low, exponent, FINITE), p, q, rule)
@@ -199,12 +204,13 @@ def add_terms(
 @compiled
 def add_groups(x_scales: Any, y_scales: Any, rule: int, terms: Any, state: Any) -> None:
     """Groups of terms (rule G1), one after another."""
+    stays_apart()
     size, total, group = at(rule, SIZE), at(rule, TERMS), at(rule, GROUP)
     step = min(at(rule, STEP), size) if at(rule, STEP) else size
     each = (size + step - 1) // step
     span = each if at(rule, AFTER) or group == 0 else total
     group = group if group else each
-    fused, index = at(rule, AS_TERM) | at(rule, JOINED), 0
+    fused, index = at(rule, AS_TERM) | at(rule, JOINED), NOUGHT
     for block in range((total + span - 1) // span):
         stop = min(block * span + span, total)
         for first in range(block * span, stop, group):
@@ -212,7 +218,7 @@ def add_groups(x_scales: Any, y_scales: Any, rule: int, terms: Any, state: Any) 
             if fused:
                 fuse(terms, first, last, part_of(index, rule), rule, state)
             else:
-                sign, high, low, exponent, kind, _ = align(terms, first, last, (0, 0, 0, 0), LOWEST, rule)
+                sign, high, low, exponent, kind, _ = align(terms, first, last, NOTHING, LOWEST, rule)
                 value = (sign, high, low, exponent, kind)
                 if at(rule, AFTER):
                     value = scaled(value, x_scales[block], y_scales[block], rule)

@@ -16,11 +16,13 @@ from intsim.kernels.block_round import (
     FLUSH,
     INFINITE,
     NAN,
+    NOUGHT,
     OF_INFINITY,
+    ONE,
     round_size,
     round_wide,
 )
-from intsim.kernels.block_wide import at, length
+from intsim.kernels.block_wide import at, length, stays_apart
 from intsim.kernels.jit import compiled
 
 _HELD = 61
@@ -43,16 +45,16 @@ def kind_of_sum(negative: int, kind: int, other_negative: int, other: int, soft:
     found = max(kind, other)
     if found == INFINITE:
         if kind == other and negative != other_negative:
-            return 0, NAN
+            return NOUGHT, NAN
         return negative if kind == INFINITE else other_negative, at(soft, OF_INFINITY)
-    return 0, found
+    return NOUGHT, found
 
 
 @compiled
 def add(a: Any, b: Any, soft: int) -> Any:
     """The sum of two values of floats, rounded once."""
     size, other = operand(a[1], a[2], soft), operand(b[1], b[2], soft)
-    return _add_narrow((a[0], size, a[2], a[3]), (b[0], other, b[2], b[3]), soft, 1)
+    return _add_narrow((a[0], size, a[2], a[3]), (b[0], other, b[2], b[3]), soft, ONE)
 
 
 @compiled
@@ -73,17 +75,18 @@ def add_exact(held: Any, value: Any, soft: int, fused: int) -> Any:
 def _zero(negative: int, other_negative: int, soft: int, fused: int) -> Any:
     """A sum that is exactly zero (rule D3 of `soft_float`)."""
     sign = (negative & other_negative) | (at(soft, FLOORED) & (negative | other_negative))
-    return sign & fused, 0, 0, FINITE
+    return sign & fused, NOUGHT, NOUGHT, FINITE
 
 
 @compiled
 def _add_narrow(a: Any, b: Any, soft: int, fused: int) -> Any:
     """Operands below 2**54."""
+    stays_apart()
     negative, size, exponent, kind = a
     other_negative, other, other_exponent, other_kind = b
     if kind | other_kind:
         sign, found = kind_of_sum(negative, kind, other_negative, other_kind, soft)
-        return sign, 0, 0, found
+        return sign, NOUGHT, NOUGHT, found
     if size == 0 or other == 0:
         exponent = exponent if size else other_exponent
         total = (-size if negative else size) + (-other if other_negative else other)
@@ -112,12 +115,13 @@ def _add_narrow(a: Any, b: Any, soft: int, fused: int) -> Any:
 @compiled
 def _add_wide(held: Any, value: Any, soft: int, fused: int) -> Any:
     """Finite operands, of which the second is not zero."""
+    stays_apart()
     negative, size, exponent = held
     other_negative, other_high, other_low, other_exponent, _ = value
     if size == 0:
         found, unit, kind = round_wide(other_negative, other_high, other_low, other_exponent, FINITE, soft)
         return other_negative, found, unit, kind
-    high, low = 0, size
+    high, low = NOUGHT, size
     apart = exponent - other_exponent
     if apart >= 0:
         up = min(apart, _WIDE - length(size))
@@ -153,13 +157,14 @@ def _lowered(high: int, low: int, bits: int) -> Any:
 def signed(high: int, low: int, negative: int) -> Any:
     """Two's complement of a size; or the size of a number below zero."""
     if negative:
-        return wide.add(~high, ~low, 0, 1)
+        return wide.add(~high, ~low, NOUGHT, ONE)
     return high, low
 
 
 @compiled
 def multiply(a: Any, b: Any, soft: int) -> Any:
     """The product of two values, rounded once; both sizes are below 2**62, and the product below 2**122."""
+    stays_apart()
     sign = a[0] ^ b[0]
     size, other = operand(a[1], a[2], soft), operand(b[1], b[2], soft)
     if a[3] | b[3]:
@@ -167,7 +172,7 @@ def multiply(a: Any, b: Any, soft: int) -> Any:
         if kind == INFINITE:
             nothing = (a[3] == FINITE and size == 0) or (b[3] == FINITE and other == 0)
             kind = NAN if nothing else at(soft, OF_INFINITY)
-        return sign if kind == INFINITE else 0, 0, 0, kind
-    high, low = wide.multiply_add(0, 0, size, other)
+        return sign if kind == INFINITE else NOUGHT, NOUGHT, NOUGHT, kind
+    high, low = wide.multiply_add(NOUGHT, NOUGHT, size, other)
     found, unit, kind = round_wide(sign, high, low, a[2] + b[2], FINITE, soft)
     return sign, found, unit, kind

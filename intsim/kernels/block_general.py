@@ -2,6 +2,8 @@
 
 Rules
 -----
+I2. Where the register is a float and nothing is strange, columns are made many at a time
+    (`kernels.block_columns`), and the pairs in which something was, again.
 I3. Lengths of integers are proved from the rows at hand: terms of at most 62 bits that are aligned, values of
     at most 122 bits else. Where they are longer, or an exact register would have more than 65536 bits, the
     reference is asked.
@@ -10,6 +12,7 @@ I3. Lengths of integers are proved from the rows at hand: terms of at most 62 bi
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -19,15 +22,21 @@ from intsim.kernels.block_planes import Planes, Source
 from intsim.kernels.block_rule import (
     AFTER,
     ALIGNED,
+    ENTERING,
     EXACT,
     FLOAT,
     FRACTION,
     GROUP,
+    LONGEST,
+    OUTPUT,
     PARTS,
     REGISTER,
     SCALING,
+    SIZE,
     STEP,
+    TRAPPING,
     TREE,
+    WIDE,
     WORD,
     Rule,
 )
@@ -39,6 +48,9 @@ _REGISTER = 1 << 16  # bits of an exact register
 _AGAIN = 3  # of `kernels.block_round`, said again: a plan needs no numba
 _GRAIN = 1 << 16  # products that are worth a thread
 _FLOAT = 53  # bits
+_LANE = 61  # bits of an integer in a vector
+_TILE, _GROUP = 64, 4096  # columns that are made at a time, and the longest group
+_MANTISSA, _TINY, _FLUSH = 8, 16, 17  # of `kernels.block_round`, said again
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +73,17 @@ class Side:
     scale_bits: int
     ends: tuple[int, int]
     scale_ends: tuple[int, int]
+
+    @cached_property
+    def columns(self) -> Any:
+        """The rows as `kernels.block_columns` takes them."""
+        from intsim.kernels.block_columns import Columns
+
+        planes = self.planes
+        scales = np.stack([planes.scale_signs.T, planes.scales.T, planes.scale_exponents.T], axis=1)
+        exponents = np.ascontiguousarray(self.exponents.T.astype(np.int64))
+        values = np.ascontiguousarray(self.values.T)
+        return Columns(values, exponents, np.ascontiguousarray(scales), planes.kinds, planes.outer)
 
     def finer(self, size: int, wanted: int) -> Side:
         """Scales repeated, from blocks of `size` to blocks of `wanted` elements."""
@@ -100,11 +123,25 @@ class Layout:
 
     numbers : places of `kernels.block_rule` from SIZE on
     terms, state : places of the scratch
+    group : terms that are aligned together at most
     """
 
     numbers: tuple[int, ...]
     terms: int
     state: int
+    group: int
+
+    @property
+    def wide(self) -> int:
+        return self.numbers[WIDE - SIZE]
+
+    @property
+    def longest(self) -> int:
+        return self.numbers[LONGEST - SIZE]
+
+    @property
+    def traps(self) -> int:
+        return self.numbers[TRAPPING - SIZE]
 
 
 def layout_of(rule: Rule, a: Side, b: Side, size: int, fractions: tuple[int, int]) -> Layout | str:
@@ -143,7 +180,9 @@ def layout_of(rule: Rule, a: Side, b: Side, size: int, fractions: tuple[int, int
         count,
         values,
     )
-    return Layout(numbers, count, max(4, limbs, fields[PARTS], leaves))
+    by_block = fields[AFTER] or not fields[GROUP]
+    group = min(fields[GROUP] or each, each if by_block else count)
+    return Layout(numbers, count, max(4, limbs, fields[PARTS], leaves), group)
 
 
 def _values(rule: Rule, each: int, count: int) -> int:
@@ -180,12 +219,51 @@ def multiply_rows(
     """Fill `out` or `words` (see `kernels.block_dots.dot_rows`); the rows to ask the reference for."""
     from intsim.kernels.block_dots import dot_rows
 
+    wanted = np.zeros((0, 0), np.uint8)
+    if _in_columns(rule, a, b, layout):
+        wanted = _multiply_columns(rule, a, b, layout, out, threads)
+        if not wanted.any():
+            return np.zeros(a.values.shape[0], np.uint8)
     left, right = _rows(a), _rows(b)
     again, numbers = np.zeros(a.values.shape[0], np.uint8), rule.array(layout.numbers)
 
     def part(begin: int, end: int) -> None:
         terms, state = np.zeros((5, layout.terms), np.int64), np.zeros((4, layout.state), np.int64)
-        dot_rows(left, right, begin, end, numbers, terms, state, out, words, again)
+        dot_rows(left, right, begin, end, numbers, wanted, terms, state, out, words, again)
+
+    run_parts(part, a.values.shape[0], threads, max(1, _GRAIN // b.values.size))
+    return again
+
+
+def _in_columns(rule: Rule, a: Side, b: Side, layout: Layout) -> bool:
+    """Rule I2 (rules V2 and W2 of the kernels)."""
+    fields, scales = rule.fields, a.scale_bits + b.scale_bits
+    tree = fields[TREE] and fields[PARTS] == 1
+    if fields[REGISTER] != FLOAT or tree or layout.traps or layout.wide or layout.longest > _LANE:
+        return False
+    used = (fields[SCALING] > 0, fields[ENTERING], True, fields[OUTPUT])
+    if any(use and (soft[_TINY] or soft[_FLUSH]) for use, soft in zip(used, rule.floats, strict=False)):
+        return False
+    short = rule.floats[0][_MANTISSA] < 30 and max(a.scale_bits, b.scale_bits) < 32
+    if fields[SCALING] and not short:
+        return False
+    if fields[ALIGNED]:
+        before = fields[SCALING] and not fields[AFTER]
+        return not before and not (fields[AFTER] and scales > 2) and layout.group <= _GROUP
+    return True
+
+
+def _multiply_columns(rule: Rule, a: Side, b: Side, layout: Layout, out: Array, threads: int) -> Array:
+    """Fill `out`; the pairs that are to be made again."""
+    from intsim.kernels.block_columns import column_rows
+
+    left, right, wide = _rows(a), b.columns, min(_TILE, out.shape[1])
+    again, numbers = np.zeros(out.shape, np.uint8), rule.array(layout.numbers)
+
+    def part(begin: int, end: int) -> None:
+        work = np.zeros((16 + 3 * rule.fields[PARTS], wide), np.int64)
+        terms = np.zeros((3, layout.group, wide), np.int64)
+        column_rows(left, right, begin, end, numbers, work, terms, out, again)
 
     run_parts(part, a.values.shape[0], threads, max(1, _GRAIN // b.values.size))
     return again

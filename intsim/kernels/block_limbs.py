@@ -28,6 +28,8 @@ from intsim.kernels.block_round import (
     FLUSH,
     MANTISSA,
     NAN,
+    NOUGHT,
+    ONE,
     TINY,
     code_of,
     round_kept,
@@ -35,7 +37,7 @@ from intsim.kernels.block_round import (
     unpacked,
 )
 from intsim.kernels.block_rule import CODES, OUTER, OUTER_FLOAT, OUTPUT_FLOAT
-from intsim.kernels.block_wide import add, at, shift_left
+from intsim.kernels.block_wide import add, at, shift_left, stays_apart
 from intsim.kernels.gemm import multiply
 from intsim.kernels.isa.micro import address, begin_tiles, end_tiles
 from intsim.kernels.jit import compiled
@@ -190,7 +192,8 @@ def multiply_planes(
         line = out[top + i, left : left + count]
         add_up(sums, i, table, start, held)
         if kinds[i] == NAN:
-            line[:] = codes[1]
+            for j in range(count):
+                line[j] = codes[1]
         elif plain and not at(rule, OUTER):
             _code_line(held[0], lows[i], columns, unpacked(soft), codes, line)
         else:
@@ -199,7 +202,7 @@ def multiply_planes(
             else:
                 _round_double(held, lows[i], columns, soft)
             if at(rule, OUTER):
-                scale_line(held, outer, column_outer, i, last)
+                scale_line(held[2], held[3], held[4], held[5], outer, column_outer, i, NOUGHT, last)
             for j in range(count):
                 line[j] = code_of(held[2, j], held[3, j], held[4, j], held[5, j], last, codes)
         for j in range(count if nans else 0):
@@ -224,6 +227,7 @@ def add_up(sums: Any, i: int, table: Any, start: Any, held: Any) -> None:
 @compiled
 def _code_line(total: Any, exponent: int, columns: Any, soft: Any, codes: Any, line: Any) -> None:
     """The codes of sums below 2**62."""
+    stays_apart()
     for j in range(columns.size):
         value = total[j]
         sign = 1 if value < 0 else 0
@@ -236,6 +240,7 @@ def _round_line(
     total: Any, exponent: int, columns: Any, soft: Any, signs: Any, sizes: Any, units: Any, kinds: Any
 ) -> None:
     """Sums below 2**62 as values of a float."""
+    stays_apart()
     for j in range(columns.size):
         value = total[j]
         sign = 1 if value < 0 else 0
@@ -246,47 +251,73 @@ def _round_line(
 @compiled
 def _round_double(held: Any, exponent: int, columns: Any, soft: int) -> None:
     """Two sums, of which the second counts 2**28, as values of a float."""
+    stays_apart()
     for j in range(columns.size):
         upper, lower = held[1, j], held[0, j]
-        sign = 1 if upper < 0 else 0
-        high, low = shift_left(0, -upper if sign else upper, 28)
+        sign = ONE if upper < 0 else NOUGHT
+        high, low = shift_left(NOUGHT, -upper if sign else upper, 28)
         high, low = signed(high, low, sign)
-        high, low = add(high, low, -1 if lower < 0 else 0, lower)
-        sign = 1 if high < 0 else 0
+        high, low = add(high, low, lower >> 63, lower)
+        sign = ONE if high < 0 else NOUGHT
         high, low = signed(high, low, sign)
         size, unit, kind = round_wide(sign, high, low, exponent + columns[j], FINITE, soft)
         held[2, j], held[3, j], held[4, j], held[5, j] = sign, size, unit, kind
 
 
 @compiled
-def scale_line(held: Any, a: Any, b: Any, i: int, soft: int) -> None:
-    """Values held[2:] times the scales of the whole (rule K7): in vectors, where nothing is special."""
-    count = held.shape[1]
-    signs, sizes, exponents, kinds = held[2], held[3], held[4], held[5]
-    plain = b.shape[1] == count and a.shape[1] > 0 and at(soft, TINY) == 0 and at(soft, FLUSH) == 0
+def scale_line(
+    signs: Any, sizes: Any, exponents: Any, kinds: Any, a: Any, b: Any, i: int, left: int, soft: int
+) -> None:
+    """Values times the scales of the whole (rule K7): in vectors, where nothing is special.
+
+    a, b, i, left : scales as `kernels.block_dots.Side` has them, the row of `a`, the first one of `b`
+    """
+    stays_apart()
+    plain = b.shape[1] > 0 and a.shape[1] > 0 and at(soft, TINY) == 0 and at(soft, FLUSH) == 0
     plain = plain and at(soft, MANTISSA) < 30 and a[1, i] < 1 << 31 and a[3, i] == FINITE
-    if plain and _scale_plain(a[0, i], a[1, i], a[2, i], b, signs, sizes, exponents, kinds, unpacked(soft)):
-        return
-    for j in range(count):
-        factor = outer_scale(a, b, i, j, soft)
+    if plain:
+        end, scale = left + signs.size, (a[0, i], a[1, i], a[2, i])
+        below, factors, raised = b[0, left:end], b[1, left:end], b[2, left:end]
+        strange = kinds_of(scale, below, factors, raised, b[3, left:end], unpacked(soft))
+        for j in range(signs.size):
+            strange |= kinds[j] | (sizes[j] >> 31)
+        if strange == 0:
+            _scale_plain(scale, below, factors, raised, signs, sizes, exponents, kinds, unpacked(soft))
+            return
+    for j in range(signs.size):
+        factor = outer_scale(a, b, i, left + j, soft)
         found = multiply_floats((signs[j], sizes[j], exponents[j], kinds[j]), factor, soft)
         signs[j], sizes[j], exponents[j], kinds[j] = found
 
 
 @compiled
-def _scale_plain(
-    sign: int, size: int, exponent: int, b: Any, signs: Any, sizes: Any, units: Any, kinds: Any, soft: Any
-) -> bool:
-    """As `scale_line`, unless something is infinite or longer than 31 bits: then nothing is changed."""
+def kinds_of(scale: Any, below: Any, factors: Any, raised: Any, kinds: Any, soft: Any) -> Any:
+    """Not 0 where a product of scales is not finite, or one of them is longer than 31 bits."""
     strange = np.int64(0)
+    for j in range(below.size):
+        size = scale[1] * (factors[j] & 0x7FFFFFFF)
+        _, _, kind = round_kept(scale[0] ^ below[j], size, scale[2] + raised[j], soft)
+        strange |= (factors[j] >> 31) | kinds[j] | kind
+    return strange
+
+
+@compiled
+def _scale_plain(
+    scale: Any,
+    below: Any,
+    factors: Any,
+    raised: Any,
+    signs: Any,
+    sizes: Any,
+    units: Any,
+    kinds: Any,
+    soft: Any,
+) -> None:
+    """Products with products of scales; all are finite, and of at most 31 bits."""
+    stays_apart()
     for j in range(signs.size):
-        _, _, kind = round_kept(sign ^ b[0, j], size * (b[1, j] & 0x7FFFFFFF), exponent + b[2, j], soft)
-        strange |= (b[1, j] >> 31) | b[3, j] | kinds[j] | (sizes[j] >> 31) | kind
-    if strange:
-        return False
-    for j in range(signs.size):
-        signs[j] ^= sign ^ b[0, j]
-        factor, unit, _ = round_kept(sign ^ b[0, j], size * b[1, j], exponent + b[2, j], soft)
+        sign = scale[0] ^ below[j]
+        factor, unit, _ = round_kept(sign, scale[1] * factors[j], scale[2] + raised[j], soft)
+        signs[j] ^= sign
         product, last, kind = round_kept(signs[j], sizes[j] * factor, units[j] + unit, soft)
         sizes[j], units[j], kinds[j] = product, last, kind
-    return True

@@ -14,7 +14,7 @@ from typing import Any
 
 from intsim.kernels import block_wide as wide
 from intsim.kernels.block_float import add, add_exact, signed
-from intsim.kernels.block_round import AGAIN, FINITE, INFINITE, NAN, cut_wide, round_wide
+from intsim.kernels.block_round import AGAIN, FINITE, INFINITE, NAN, NOUGHT, ONE, cut_wide, round_wide
 from intsim.kernels.block_rule import (
     BITS,
     COUNT,
@@ -36,7 +36,7 @@ from intsim.kernels.block_rule import (
     WORD_CUT,
     WRAPS,
 )
-from intsim.kernels.block_wide import at, length
+from intsim.kernels.block_wide import at, length, stays_apart
 from intsim.kernels.jit import compiled
 
 _SEEN = 3
@@ -45,6 +45,7 @@ _SEEN = 3
 @compiled
 def clear(state: Any) -> None:
     """Plus zero in all registers."""
+    stays_apart()
     for row in range(state.shape[0]):
         for place in range(state.shape[1]):
             state[row, place] = 0
@@ -77,6 +78,7 @@ def put(state: Any, place: int, value: Any) -> None:
 @compiled
 def enter(value: Any, index: int, rule: int, state: Any) -> None:
     """Value `index` enters the register."""
+    stays_apart()
     negative, high, low, exponent, kind = value
     if at(rule, REGISTER) != FLOAT:
         if kind != FINITE:
@@ -90,7 +92,7 @@ def enter(value: Any, index: int, rule: int, state: Any) -> None:
     single = at(rule, TREE) and at(rule, PARTS) == 1
     if at(rule, ENTERING):
         size, exponent, kind = round_wide(negative, high, low, exponent, kind, rule + ENTER_FLOAT)
-        high, low = 0, size
+        high, low = NOUGHT, size
     if single:
         size, exponent, kind = round_wide(negative, high, low, exponent, kind, rule + HELD_FLOAT)
         put(state, index, (negative, size, exponent, kind))
@@ -100,12 +102,13 @@ def enter(value: Any, index: int, rule: int, state: Any) -> None:
     if at(rule, ENTERING):
         put(state, place, add(held, (negative, low, exponent, kind), rule + HELD_FLOAT))
     else:
-        put(state, place, add_exact(held, (negative, high, low, exponent, kind), rule + HELD_FLOAT, 1))
+        put(state, place, add_exact(held, (negative, high, low, exponent, kind), rule + HELD_FLOAT, ONE))
 
 
 @compiled
 def result(rule: int, state: Any) -> Any:
     """What the registers hold at the end, as a wide value."""
+    stays_apart()
     if at(rule, REGISTER) == FLOAT:
         single = at(rule, TREE) and at(rule, PARTS) == 1
         left = at(rule, COUNT) if single else parts_of(rule)
@@ -113,16 +116,16 @@ def result(rule: int, state: Any) -> Any:
             _add_pairs(state, left, rule + HELD_FLOAT)
         else:
             _add_chain(state, left, rule + HELD_FLOAT)
-        return state[0, 0], 0, state[1, 0], state[2, 0], state[3, 0]
+        return state[0, 0], NOUGHT, state[1, 0], state[2, 0], state[3, 0]
     plus, minus = state[_SEEN, 0], state[_SEEN, 1]
     if state[_SEEN, AGAIN]:
-        return 0, 0, 0, 0, AGAIN
+        return NOUGHT, NOUGHT, NOUGHT, NOUGHT, AGAIN
     if state[_SEEN, NAN] or (plus and minus):
-        return 0, 0, 0, 0, NAN
+        return NOUGHT, NOUGHT, NOUGHT, NOUGHT, NAN
     if plus | minus:
-        return minus, 0, 0, 0, INFINITE
+        return minus, NOUGHT, NOUGHT, NOUGHT, INFINITE
     if at(rule, REGISTER) == WORD:
-        sign = 1 if state[0, 0] < 0 else 0
+        sign = ONE if state[0, 0] < 0 else NOUGHT
         high, low = signed(state[0, 0], state[1, 0], sign)
         return sign, high, low, -at(rule, PLACES), FINITE
     return _from_limbs(state, at(rule, LIMBS_FROM))
@@ -130,15 +133,17 @@ def result(rule: int, state: Any) -> Any:
 
 @compiled
 def _add_chain(state: Any, left: int, soft: int) -> None:
+    stays_apart()
     held = (state[0, 0], state[1, 0], state[2, 0], state[3, 0])
     for place in range(1, left):
         held = add(held, (state[0, place], state[1, place], state[2, place], state[3, place]), soft)
-    put(state, 0, held)
+    put(state, NOUGHT, held)
 
 
 @compiled
 def _add_pairs(state: Any, left: int, soft: int) -> None:
     """Rule R6."""
+    stays_apart()
     while left > 1:
         for place in range(left // 2):
             a, b = 2 * place, 2 * place + 1
@@ -153,6 +158,7 @@ def _add_pairs(state: Any, left: int, soft: int) -> None:
 @compiled
 def _add_word(state: Any, value: Any, rule: int) -> None:
     """Rule R3. A value that is shifted beyond 128 bits keeps its low ones, and its sign tells where it is."""
+    stays_apart()
     negative, high, low, exponent, _ = value
     bits = at(rule, BITS)
     shift = exponent + at(rule, PLACES)
@@ -161,7 +167,7 @@ def _add_word(state: Any, value: Any, rule: int) -> None:
     if shift < 0:
         high, low = cut_wide(negative, high, low, -shift, rule + WORD_CUT)
     elif shift > 127 or zero:
-        high, low = 0, 0
+        high, low = NOUGHT, NOUGHT
     else:
         high, low = wide.shift_left(high, low, shift)
     far = long and not zero
@@ -199,6 +205,7 @@ def signed_shift(high: int, low: int, bits: int) -> Any:
 @compiled
 def _add_limbs(state: Any, negative: int, high: int, low: int, shift: int) -> None:
     """Add a size, shifted up, to the row of its sign."""
+    stays_apart()
     if high | low == 0:
         return
     place, bits = shift >> 6, shift & 63
@@ -223,21 +230,22 @@ def _carried(limb: int, more: int, carry: int) -> Any:
 @compiled
 def _from_limbs(state: Any, lowest: int) -> Any:
     """The difference of both rows: beyond 64 bits the last says whether there is more below."""
+    stays_apart()
     top = state.shape[1] - 1
     while top >= 0 and state[0, top] == state[1, top]:
         top -= 1
     if top < 0:
-        return 0, 0, 0, 0, FINITE
+        return NOUGHT, NOUGHT, NOUGHT, NOUGHT, FINITE
     less = state[0, top] < state[1, top]
     apart = (state[0, top] ^ state[1, top]) < 0  # limbs have no sign: the one with the top bit is larger
-    sign = 1 if less != apart else 0
-    borrow = 0
+    sign = ONE if less != apart else NOUGHT
+    borrow = NOUGHT
     for place in range(top + 1):
         borrow, state[sign, place] = _less(state[sign, place], state[1 - sign, place], borrow)
     while top > 0 and state[sign, top] == 0:
         top -= 1
     if top == 0:
-        return sign, 0, state[sign, 0], lowest, FINITE
+        return sign, NOUGHT, state[sign, 0], lowest, FINITE
     high, low, some = state[sign, top], state[sign, top - 1], 0
     exponent = lowest + 64 * (top - 1)
     if top > 1:

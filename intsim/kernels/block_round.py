@@ -17,10 +17,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from intsim.kernels.block_wide import add, at, length, shift_left, shift_right
 from intsim.kernels.jit import compiled
 
-FINITE, INFINITE, NAN, AGAIN = range(4)
+_NUMBERS: Any = tuple(np.int64(number) for number in range(4))
+NOUGHT, ONE = _NUMBERS[:2]
+"""Numbers of a type: numba compiles a function anew for every plain constant that it is given."""
+
+FINITE, INFINITE, NAN, AGAIN = _NUMBERS
 """Kinds: of several the larger one wins. The first three are those of `intsim.formats.dyadic.Kind`."""
 
 NEAREST, UP_PLUS, UP_MINUS, TIE_PLUS, TIE_MINUS, EVEN, ODD, STICKY = range(8)
@@ -86,7 +92,7 @@ def cut_wide(negative: int, high: int, low: int, shift: int, rounding: Any) -> A
     lost_high, lost = shift_left(high, low, 128 - down)
     half = 1 if lost_high < 0 else 0
     some = 1 if (lost_high & ((1 << 63) - 1)) | lost else 0
-    return add(kept_high, kept, 0, goes_up(negative, kept & 1, half, some, rounding))
+    return add(kept_high, kept, NOUGHT, goes_up(negative, kept & 1, half, some, rounding))
 
 
 @compiled
@@ -140,7 +146,7 @@ def round_wide(negative: int, high: int, low: int, exponent: int, kind: int, sof
     Beyond 60 bits the last one says whether anything is below: no rounding to 53 bits looks further.
     """
     if kind != FINITE:
-        return 0, 0, at(soft, OF_INFINITY) if kind == INFINITE else kind
+        return NOUGHT, NOUGHT, at(soft, OF_INFINITY) if kind == INFINITE else kind
     if high == 0 and 0 <= low < 1 << 62:
         return round_size(negative, low, exponent, soft)
     down = length(high) + 4
@@ -168,6 +174,8 @@ def code_of(negative: int, size: int, exponent: int, kind: int, soft: Any, codes
 @compiled
 def unpacked(soft: int) -> Any:
     """A float as a tuple (rule U4)."""
-    first = (at(soft, 0), at(soft, 1), at(soft, 2), at(soft, 3), at(soft, 4), at(soft, 5), at(soft, 6))
-    more = (at(soft, 7), at(soft, 8), at(soft, 9), at(soft, 10), at(soft, 11), at(soft, 12), at(soft, 13))
-    return first + more + (at(soft, 14), at(soft, 15), at(soft, 16), at(soft, 17), at(soft, 18))
+    return (
+        at(soft, 0), at(soft, 1), at(soft, 2), at(soft, 3), at(soft, 4), at(soft, 5), at(soft, 6),
+        at(soft, 7), at(soft, 8), at(soft, 9), at(soft, 10), at(soft, 11), at(soft, 12), at(soft, 13),
+        at(soft, 14), at(soft, 15), at(soft, 16), at(soft, 17), at(soft, 18),
+    )  # fmt: skip

@@ -19,6 +19,8 @@ from intsim.kernels.block_round import (
     FINITE,
     INFINITE,
     NAN,
+    NOUGHT,
+    ONE,
     cut,
     cut_wide,
     round_wide,
@@ -44,13 +46,16 @@ from intsim.kernels.block_rule import (
     STEP,
     SUM_BITS,
 )
-from intsim.kernels.block_wide import at, length
+from intsim.kernels.block_wide import at, length, stays_apart
 from intsim.kernels.jit import compiled
+
+NOTHING = (NOUGHT,) * 4
+"""No register."""
 
 VALUE, EXPONENT, OWN, KIND, SIGN = range(5)
 """Rows of `terms`."""
 
-LOWEST = -(1 << 40)
+LOWEST: Any = np.int64(-(1 << 40))
 """The exponent of what has none (rule G3)."""
 
 _NARROW, _WIDEST = 61, 122
@@ -60,6 +65,7 @@ _NARROW, _WIDEST = 61, 122
 @compiled
 def scaled(value: Any, first: Any, second: Any, rule: int) -> Any:
     """Rule K4: a wide value times two finite scales, int64 (3): sign, size and exponent."""
+    stays_apart()
     negative, high, low, exponent, kind = value
     if at(rule, SCALING) == 0:
         if first[1] != 1:
@@ -76,7 +82,7 @@ def scaled(value: Any, first: Any, second: Any, rule: int) -> Any:
         held = multiply(multiply(held, p, soft), q, soft)
     else:
         held = multiply(held, multiply(p, q, soft), soft)
-    return held[0], 0, held[1], held[2], held[3]
+    return held[0], NOUGHT, held[1], held[2], held[3]
 
 
 @compiled
@@ -91,7 +97,7 @@ def sum_of(a: Any, b: Any, first: int, last: int) -> Any:
 @compiled
 def wide_sum_of(a: Any, b: Any, first: int, last: int) -> Any:
     """As `sum_of`, on 128 bits."""
-    high, low = 0, 0
+    high, low = NOUGHT, NOUGHT
     for k in range(first, last):
         high, low = wide.multiply_add(high, low, np.int64(a[k]), np.int64(b[k]))
     return high, low
@@ -109,6 +115,7 @@ def align(terms: Any, first: int, last: int, held: Any, own: int, rule: int) -> 
     -------
     sign, high, low, exponent, kind, and the largest exponent
     """
+    stays_apart()
     largest, reach, rounding = own, LOWEST, rule + ALIGNING
     for k in range(first, last):
         largest = max(largest, terms[OWN, k])
@@ -122,31 +129,31 @@ def align(terms: Any, first: int, last: int, held: Any, own: int, rule: int) -> 
                 infinite = terms[SIGN, k]
             kind = max(kind, terms[KIND, k])
     if kind != FINITE:
-        return max(infinite, 0), 0, 0, 0, kind, largest
+        return max(infinite, NOUGHT), NOUGHT, NOUGHT, NOUGHT, kind, largest
     if largest == LOWEST:
-        return 0, 0, 0, 0, FINITE, largest
+        return NOUGHT, NOUGHT, NOUGHT, NOUGHT, FINITE, largest
     unit = largest - at(rule, FRACTION)
     reach = max(reach + at(rule, LONGEST), held[2] + length(held[1]) if own > LOWEST else LOWEST) - unit
     reach = max(reach, 1) + length(last - first + 1)
     if reach > _WIDEST:
-        return 0, 0, 0, 0, AGAIN, largest
+        return NOUGHT, NOUGHT, NOUGHT, NOUGHT, AGAIN, largest
     if reach <= _NARROW:
         total = _sum_narrow(terms, first, last, unit, rounding)
         if own > LOWEST:
             shift = unit - held[2]
             size = cut(held[0], held[1], max(shift, 0), rounding) << min(max(-shift, 0), 63)
             total += -size if held[0] else size
-        sign = 1 if total < 0 else 0
-        return sign, 0, -total if sign else total, unit, FINITE, largest
-    high, low = 0, 0
+        sign = ONE if total < 0 else NOUGHT
+        return sign, NOUGHT, -total if sign else total, unit, FINITE, largest
+    high, low = NOUGHT, NOUGHT
     for k in range(first, last):
         value = terms[VALUE, k]
         if value:
-            sign = 1 if value < 0 else 0
-            add_high, add_low = _to_unit(sign, 0, abs(value), terms[EXPONENT, k] - unit, rounding)
+            sign = ONE if value < 0 else NOUGHT
+            add_high, add_low = _to_unit(sign, NOUGHT, abs(value), terms[EXPONENT, k] - unit, rounding)
             high, low = wide.add(high, low, add_high, add_low)
     if own > LOWEST:
-        add_high, add_low = _to_unit(held[0], 0, held[1], held[2] - unit, rounding)
+        add_high, add_low = _to_unit(held[0], NOUGHT, held[1], held[2] - unit, rounding)
         high, low = wide.add(high, low, add_high, add_low)
     sign = 1 if high < 0 else 0
     high, low = signed(high, low, sign)
@@ -156,6 +163,7 @@ def align(terms: Any, first: int, last: int, held: Any, own: int, rule: int) -> 
 @compiled
 def _sum_narrow(terms: Any, first: int, last: int, unit: int, rounding: int) -> Any:
     """The sum of terms in units of 2**unit, each cut by itself."""
+    stays_apart()
     total = np.int64(0)
     for k in range(first, last):
         value, shift = terms[VALUE, k], unit - terms[EXPONENT, k]
@@ -187,13 +195,14 @@ def own_exponent(held: Any, leading: int, soft: int) -> Any:
 @compiled
 def join(value: Any, largest: int, held: Any, rule: int) -> Any:
     """Rules J1 to J3: what a register holds after the sum of a group, `value`, entered it."""
+    stays_apart()
     rounding, soft = rule + JOINING, rule + HELD_FLOAT
     negative, high, low, exponent, kind = value
-    own = own_exponent(held, 0, soft)
+    own = own_exponent(held, NOUGHT, soft)
     top = max(largest, own)
     sign, size, unit, held_kind = held
     if kind == FINITE and top - largest >= at(rule, DROP_SUM):
-        high, low = 0, 0
+        high, low = NOUGHT, NOUGHT
     if held_kind == FINITE and top - own >= at(rule, DROP_HELD):
         size = 0
     if kind == FINITE and at(rule, SUM_BITS) != NONE and exponent < top - at(rule, SUM_BITS):
@@ -202,16 +211,17 @@ def join(value: Any, largest: int, held: Any, rule: int) -> Any:
     if held_kind == FINITE and at(rule, HELD_BITS) != NONE and unit < top - at(rule, HELD_BITS):
         size = cut(sign, size, top - at(rule, HELD_BITS) - unit, rounding)
         unit = top - at(rule, HELD_BITS)
-    return add_exact((sign, size, unit, held_kind), (negative, high, low, exponent, kind), soft, 0)
+    return add_exact((sign, size, unit, held_kind), (negative, high, low, exponent, kind), soft, NOUGHT)
 
 
 @compiled
 def fuse(terms: Any, first: int, last: int, place: int, rule: int, state: Any) -> None:
     """A group of terms and the register at `place` of `state` (rule R7)."""
+    stays_apart()
     held = (state[0, place], state[1, place], state[2, place], state[3, place])
     soft = rule + HELD_FLOAT
     if at(rule, JOINED):
-        sign, high, low, exponent, kind, largest = align(terms, first, last, (0, 0, 0, 0), LOWEST, rule)
+        sign, high, low, exponent, kind, largest = align(terms, first, last, NOTHING, LOWEST, rule)
         put(state, place, join((sign, high, low, exponent, kind), largest, held, rule))
     else:
         own = own_exponent(held, at(rule, LEADING), soft)
@@ -225,7 +235,8 @@ def fill(
     x: Any, x_exponents: Any, x_scales: Any, y: Any, y_exponents: Any, y_scales: Any, rule: int, terms: Any
 ) -> None:
     """The terms of a pair, with their scales where these come before the alignment."""
-    size, index = at(rule, SIZE), 0
+    stays_apart()
+    size, index = at(rule, SIZE), NOUGHT
     step = min(at(rule, STEP), size) if at(rule, STEP) else size
     single, above, leading = at(rule, SINGLE), at(rule, FACTORS), at(rule, LEADING)
     before = 1 - at(rule, AFTER)
@@ -260,10 +271,13 @@ def fill(
 @compiled
 def _scale_terms(terms: Any, first: int, last: int, p: Any, q: Any, rule: int) -> None:
     """Terms times scales in a float; exponents of operands stay those of the factors."""
+    stays_apart()
     for k in range(first, last):
         value, own = terms[VALUE, k], terms[OWN, k]
-        sign = 1 if value < 0 else 0
-        sign, _, size, exponent, kind = scaled((sign, 0, abs(value), terms[EXPONENT, k], FINITE), p, q, rule)
+        sign = ONE if value < 0 else NOUGHT
+        sign, _, size, exponent, kind = scaled(
+            (sign, NOUGHT, abs(value), terms[EXPONENT, k], FINITE), p, q, rule
+        )
         terms[VALUE, k], terms[EXPONENT, k] = -size if sign else size, exponent
         terms[KIND, k], terms[SIGN, k] = kind, sign
         if at(rule, LEADING):
