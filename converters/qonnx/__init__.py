@@ -4,6 +4,13 @@ A QONNX file computes in float32 and says with quantizers which of its tensors a
 integers are computed, and the float steps between a sum and the quantizer behind it become the thresholds
 that they amount to (`staircase`). A lowering for one more family of operators: see `lowering`, write
 ``lower_<family>.py``, and import it here.
+
+What is equal
+-------------
+QONNX' float32 is exact where scales are powers of two (or have few bits) and sums stay within 24 bits: then
+every integer is QONNX', for every input. Elsewhere the network holds the true integer sums, and a code can
+differ from QONNX' only where its float sum was rounded across a threshold; `doubts` counts the sums where
+that could be.
 """
 
 from intsim_converters.qonnx import (
@@ -17,6 +24,7 @@ from intsim_converters.qonnx import (
     lower_quantizers,
 )
 from intsim_converters.qonnx.convert import CONVERTER, Conversion, QonnxConverter, convert_file
+from intsim_converters.qonnx.doubts import Doubt, doubts
 
 LOWERED = (
     lower_arguments,
@@ -30,4 +38,4 @@ LOWERED = (
 )
 """The modules that register lowerings, by being imported."""
 
-__all__ = ["CONVERTER", "LOWERED", "Conversion", "QonnxConverter", "convert_file"]
+__all__ = ["CONVERTER", "LOWERED", "Conversion", "Doubt", "QonnxConverter", "convert_file", "doubts"]

@@ -31,7 +31,7 @@ def odd(values: Any) -> Array:
     """The odd whole number in each float, which is it times a power of two; 0 of 0."""
     mantissa, _ = np.frexp(np.abs(np.asarray(values, np.float64)))
     whole = (mantissa * 2.0**53).astype(np.int64)
-    return (whole // np.maximum(whole & -whole, 1)).astype(np.float64)
+    return np.asarray(whole // np.maximum(whole & -whole, 1), np.float64)
 
 
 def exact(a: Any, b: Any, most: Any) -> Array:
@@ -41,12 +41,18 @@ def exact(a: Any, b: Any, most: Any) -> Array:
 
 def reach(x: Carried) -> Array:
     """The largest |n - zero|, as parameters."""
-    return np.maximum(np.abs(x.format.min - x.zero), np.abs(x.format.max - x.zero)).astype(np.float64)
+    ends = (np.abs(end - x.zero) for end in (x.format.min, x.format.max))
+    return np.asarray(np.maximum(*ends), np.float64)
+
+
+def rounding(terms: int) -> float:
+    """Rule X2: the error of a sum, in terms of the sum of magnitudes."""
+    return float((1 + UNIT) ** (terms + 4) - 1)
 
 
 def sum_error(a: Array, b: Array, magnitude: Array, terms: int) -> Array:
     """Rules X1 and X2: a and b are the slopes of the operands, magnitude that of the integers."""
-    rounded = ((1 + UNIT) ** (terms + 4) - 1) * magnitude * np.abs(a * b) * _SLACK
+    rounded = rounding(terms) * magnitude * np.abs(a * b) * _SLACK
     return np.where(exact(a, b, magnitude), 0.0, rounded)
 
 

@@ -41,7 +41,11 @@ class DataType:
 
 def parse(name: str) -> DataType | None:
     """The data type of a name; None where it is none."""
-    named = {"BIPOLAR": Bipolar(), "TERNARY": Ternary(), "BINARY": IntFormat(1, signed=False)}
+    named: dict[str, Format] = {
+        "BIPOLAR": Bipolar(),
+        "TERNARY": Ternary(),
+        "BINARY": IntFormat(1, signed=False),
+    }
     if name in named:
         return DataType(named[name])
     if name.startswith("FLOAT"):
@@ -59,7 +63,7 @@ def parse(name: str) -> DataType | None:
     return None
 
 
-def annotations(message: Any) -> Mapping[str, str]:
+def data_types(message: Any) -> Mapping[str, str]:
     """Tensor -> name of its data type, from an ONNX ModelProto."""
     found = {}
     for entry in message.graph.quantization_annotation:

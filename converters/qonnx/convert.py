@@ -152,7 +152,7 @@ def _input(target: QonnxTarget, port: Port, dialect: str) -> None:
     if format is None or step is None:
         target.builder.input(port.name, sample, RealFormat(32))
         target.specs[port.name] = TensorSpec(sample, RealFormat(32))
-        target.values[port.name] = Entry(port.name, shape, shape)  # type: ignore[assignment]
+        target.values[port.name] = Entry(port.name, shape, shape)
         target.ranges[port.name] = Interval(0, 0)
         return
     codes = Codes(port.name, shape, "", {Layout.PLAIN: port.name})
@@ -161,21 +161,18 @@ def _input(target: QonnxTarget, port: Port, dialect: str) -> None:
     target.builder.input(port.name, sample, format, note)
     target.specs[port.name] = TensorSpec(sample, format, note)
     target.ranges[port.name] = Interval.of_format(format)
-    target.values[port.name] = Carried(codes, shape, format, *parts)  # type: ignore[assignment]
+    target.values[port.name] = Carried(codes, shape, format, *parts)
 
 
 def _node(target: QonnxTarget, node: Node, dialect: str) -> None:
     lowering = QonnxLowering(target, node, dialect)
     try:
-        reason = node_reason(node)
-        if reason is not None:
-            lowering.refuse(reason)
         for name in node.outputs:
             if name in target.values or node.outputs.count(name) > 1:
                 lowering.refuse(f"{name!r} must be written once, by one node")
         lower = LOWERINGS.get((DOMAINS.get(node.domain, node.domain), node.op))
         if lower is None:
-            lowering.refuse("is not an operator that this converter knows")
+            lowering.refuse(node_reason(node) or "is not an operator that this converter knows")
         lower(lowering)
     except Refused:
         pass
@@ -198,7 +195,7 @@ def _outputs(target: QonnxTarget, dialect: str) -> None:
             codes = op.settled(value)
         except Refused:
             continue
-        target.values[name] = value  # type: ignore[assignment]
+        target.values[name] = value
         held = target.view(codes, Layout.PLAIN)
         if held != name and name not in target.specs:
             note = op.annotation(value.slope, value.zero, value.shape, Layout.PLAIN)

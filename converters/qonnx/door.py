@@ -39,7 +39,7 @@ def at_the_door(op: QonnxLowering, x: Entry, quantizer: Quantizer) -> Carried:
         held = op.step(node, held, name="door" if isinstance(node, Quantize) else "reshaped")
     note = op.annotation(quantizer.slope, quantizer.zero, x.now, Layout.PLAIN)
     codes = op.produce(nodes[-1], held, shape=x.now, layout=Layout.PLAIN, meaning=note)
-    format = op.target.specs[codes.views[Layout.PLAIN]].format
+    format = op.target.specs[codes.views[Layout.PLAIN]].integer
     error = one(0, len(x.now), np.float64)
     return Carried(codes, x.now, format, quantizer.slope, quantizer.zero, error)
 

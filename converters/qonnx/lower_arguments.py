@@ -61,7 +61,7 @@ def _place(op: QonnxLowering, output: int, axis: int, keep: bool, last: bool) ->
     shape = tuple(1 if a == axis else size for a, size in enumerate(x.shape) if keep or a != axis)
     codes = op.emit(node, name, shape=shape, dtype="int64", output=output)
     steps = one(1, len(shape), np.float64), one(0, len(shape), np.int64), one(0, len(shape), np.float64)
-    op.bind(Carried(codes, shape, format, *steps), output)  # type: ignore[arg-type]
+    op.bind(Carried(codes, shape, format, *steps), output)
 
 
 def _ranked(op: QonnxLowering, x: Carried, name: str) -> str:

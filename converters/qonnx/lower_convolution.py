@@ -15,7 +15,7 @@ from intsim_converters.onnx.windows import image_size, read_window
 from intsim_converters.qonnx.affine import affine, one_scale
 from intsim_converters.qonnx.lowering import QonnxLowering, lowers
 from intsim_converters.qonnx.parameters import axes
-from intsim_converters.qonnx.sums import finish, matrix, weight_format
+from intsim_converters.qonnx.sums import Product, finish, matrix, read_bias, weight_format
 
 from intsim.ops import Conv2d, DepthwiseConv2d
 
@@ -29,8 +29,7 @@ def lower_conv(op: QonnxLowering) -> None:
         good and shape[1] * groups == x.shape[1],
         f"weights of shape {shape} must match input {x.shape} in {groups} groups. [C1]",
     )
-    bias = op.reals(2, "bias") if op.has(2) else None
-    op.require(bias is None or bias.size == shape[0], f"bias must have {shape[0]} values. [C1]")
+    bias = read_bias(op, 2, shape[0])
     window = read_window(op, x.shape, tuple(shape[2:]))
     weights = matrix(op, w, 0)
     codes = weights.codes if len(shape) == 4 else weights.codes[:, :, None, :]
@@ -38,7 +37,7 @@ def lower_conv(op: QonnxLowering) -> None:
     if shape[1] == 1 and groups > 1:
         op.require(axes((x.slope,)) in ([], [1]) and x.zero.size == 1, "scales must run along channels. [C2]")
         by_channel = codes[:, 0].reshape(groups, shape[0] // groups, *codes.shape[2:])
-        node = DepthwiseConv2d(weight=by_channel, input_zero_point=int(x.zero.flat[0]), **fields)
+        node: Product = DepthwiseConv2d(weight=by_channel, input_zero_point=int(x.zero.flat[0]), **fields)
     else:
         _, zero = one_scale(op, x, "input")
         node = Conv2d(weight=np.moveaxis(codes, 1, 3), groups=groups, input_zero_point=zero, **fields)

@@ -14,12 +14,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from intsim_converters.onnx.model import Constant
+from intsim_converters.onnx.values import FORMATS
 from intsim_converters.qonnx.chain import Step, batch_norm
 from intsim_converters.qonnx.lower_joining import join
 from intsim_converters.qonnx.lowering import QonnxLowering, lowers
 from intsim_converters.qonnx.parameters import Array, compact, fitted, one
-from intsim_converters.qonnx.quantizers import narrowed
-from intsim_converters.qonnx.values import Carried, Pending
+from intsim_converters.qonnx.quantizers import fewest, narrowed
+from intsim_converters.qonnx.values import Carried, Fixed, Pending
 
 
 @lowers("Add", "Sub", "Mul", "Div")
@@ -58,7 +60,8 @@ def lower_batch_normalization(op: QonnxLowering) -> None:
     op.require(
         all(entry.size == channels for entry in given), f"parameters must have {channels} values each. [E3]"
     )
-    made = batch_norm(*given, float(op.attribute("epsilon", 1e-5)))
+    scale, bias, mean, variance = given
+    made = batch_norm(scale, bias, mean, variance, float(op.attribute("epsilon", 1e-5)))
     op.require(all(bool(np.isfinite(entry).all()) for entry in made), "parameters must be finite. [E3]")
     shape = (1, channels, *(1,) * (len(x.shape) - 2))
     factor, offset = (compact(entry.reshape(shape)) for entry in made)
@@ -85,6 +88,9 @@ def lower_clip(op: QonnxLowering) -> None:
     if isinstance(value, Pending):
         op.bind(_narrowed(op, value, low, high))
         return
+    if isinstance(value, Constant) and value.values.dtype.kind in "iu":
+        op.bind(_limited(value, low, high))
+        return
     x = op.carried(0)
     ends = [-np.inf if low is None else low, np.inf if high is None else high]
     op.require(ends[0] <= ends[1], f"limits must be in order, not {ends}")
@@ -98,6 +104,16 @@ def _limit(op: QonnxLowering, i: int, name: str) -> Any:
     values = op.constant(i)
     op.require(values.size == 1, f"{name} must be one value, not {values.size}")
     return values.reshape(-1)[0]
+
+
+def _limited(constant: Constant, low: Any, high: Any) -> Fixed:
+    """Constant integers within limits, in the narrowest format of these."""
+    codes = constant.values.astype(np.int64)
+    held = FORMATS[constant.dtype]
+    ends = (held.min if low is None else int(low), held.max if high is None else int(high))
+    codes, rank = np.clip(codes, *ends), codes.ndim
+    format = fewest(*ends, held.signed, one(0, rank, np.int64))
+    return Fixed(constant.name, codes, format, one(1, rank, np.float64), one(0, rank, np.int64))
 
 
 def _narrowed(op: QonnxLowering, x: Pending, low: Any, high: Any) -> Pending:

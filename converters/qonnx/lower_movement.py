@@ -157,7 +157,7 @@ def lower_concat(op: QonnxLowering) -> None:
         steps.append(Step(step.kind, joined))
     own = ([part.slope for part in parts], [part.zero for part in parts], [part.error for part in parts])
     slope, zero, error = (_along(parts, axis, entries) for entries in own)
-    format = op.target.specs[codes.views[layout]].format
+    format = op.target.specs[codes.views[layout]].integer
     op.bind(Carried(codes, shape, format, slope, zero, error, tuple(steps)))
 
 

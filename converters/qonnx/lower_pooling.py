@@ -99,13 +99,13 @@ def _global_average(op: QonnxLowering, x: Carried, shape: Shape) -> None:
     whole = (*x.shape[:2], *(1,) * (len(x.shape) - 2))
     _averaged(op, x, node, whole, count, x.zero * count)
     if shape != whole:
-        op.bind(op.target.values[op.output].moved(shape, lambda array: array.reshape(shape)))  # type: ignore[union-attr,arg-type]
+        op.bind(op.target.values[op.output].moved(shape, lambda array: array.reshape(shape)))
 
 
 def _averaged(op: QonnxLowering, x: Carried, node: Op, shape: Shape, count: int, zero: Array) -> None:
     """The sums, and the division behind them."""
     error = sum_error(x.slope, one(1, len(shape), np.float64), reach(x) * count, count) + 2 * count * x.error
     codes = op.produce(node, op.view(op.settled(x), Layout.IMAGE), shape=shape, layout=Layout.IMAGE)
-    format = op.target.specs[codes.views[Layout.IMAGE]].format
+    format = op.target.specs[codes.views[Layout.IMAGE]].integer
     sums = Carried(codes, shape, format, x.slope, zero, error)
     op.bind(sums.then(Step("Div", (one(count, len(shape), np.float32),))))

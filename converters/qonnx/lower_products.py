@@ -14,7 +14,7 @@ import numpy as np
 from intsim_converters.qonnx.affine import affine, one_scale
 from intsim_converters.qonnx.lowering import CUSTOM, QonnxLowering, lowers
 from intsim_converters.qonnx.parameters import Array, one
-from intsim_converters.qonnx.sums import finish, matrix, weight_format
+from intsim_converters.qonnx.sums import finish, matrix, read_bias, weight_format
 from intsim_converters.qonnx.values import Carried, Fixed
 
 from intsim.formats import Bipolar
@@ -37,11 +37,7 @@ def lower_gemm(op: QonnxLowering) -> None:
     op.require(factors == (1, 1, 0), f"alpha, beta and transA must be 1, 1 and 0, not {factors}. [M2]")
     if op.attribute("transB", 0):
         w = w.moved(np.transpose)
-    bias = op.reals(2, "bias") if op.has(2) else None
-    op.require(
-        bias is None or bias.size in (1, w.shape[-1]), f"bias must have 1 or {w.shape[-1]} values. [M2]"
-    )
-    _dense(op, x, w, bias)
+    _dense(op, x, w, read_bias(op, 2, w.shape[-1]))
 
 
 @lowers("XnorPopcountMatMul", domain=CUSTOM)
@@ -55,7 +51,7 @@ def lower_xnor(op: QonnxLowering) -> None:
     _dense(op, x, signs, zeros)
 
 
-def _dense(op: QonnxLowering, x: Carried, w: Fixed, bias: Array | None) -> None:
+def _dense(op: QonnxLowering, x: Carried, w: Fixed, bias: Array | Fixed | None) -> None:
     op.require(
         len(w.shape) == 2 and len(x.shape) >= 1 and x.shape[-1] == w.shape[0],
         f"matrices must fit, not {x.shape} and {w.shape}. [M1]",
@@ -68,7 +64,7 @@ def _dense(op: QonnxLowering, x: Carried, w: Fixed, bias: Array | None) -> None:
         weight=weights.codes,
         input_zero_point=zero,
         weight_zero_point=weights.zero,
-        **weight_format(op, w),  # type: ignore[arg-type]
+        **weight_format(op, w),
     )
     shape = (*x.shape[:-1], w.shape[1])
     finish(op, node, x, weights, shape, len(shape) - 1, bias, inside=True)

@@ -11,10 +11,12 @@ L3. Scales are one, or one per index of the axis; scales are positive.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.values import FORMATS
+from intsim_converters.qonnx.annotations import Format
 from intsim_converters.qonnx.lowering import QonnxLowering, lowers
 from intsim_converters.qonnx.parameters import Array, compact
 from intsim_converters.qonnx.quantizers import Quantizer, linear
@@ -49,16 +51,26 @@ def lower_quantize_linear(op: QonnxLowering) -> None:
 @lowers("DequantizeLinear")
 def lower_dequantize_linear(op: QonnxLowering) -> None:
     x = op.given(0)
-    if isinstance(x, Constant):
-        op.require(x.dtype in FORMATS, f"constant must hold integers, not {x.dtype}")
+    if isinstance(x, Constant | Fixed):
         scale, zero, _ = _meaning(op, x.shape)
-        codes = x.values.astype(np.int64)
-        op.bind(Fixed(x.name, codes, FORMATS[x.dtype], scale.astype(np.float64), zero))
+        codes, format = _integers(op, x)
+        op.bind(Fixed(x.name, codes, format, scale.astype(np.float64), zero))
         return
     op.require(isinstance(x, Pending), "input must come from a QuantizeLinear, or be constant integers")
     scale, zero, _ = _meaning(op, x.shape)
     quantizer = replace(x.quantizer, slope=scale.astype(np.float64), zero=zero)
     op.bind(apply(op, x.source, quantizer))
+
+
+def _integers(op: QonnxLowering, x: Constant | Fixed) -> tuple[Array, Format]:
+    """Constant integers, perhaps behind a Clip (rule L2)."""
+    if isinstance(x, Fixed):
+        op.require(
+            bool((x.slope == 1).all() and not x.zero.any()), "input must be integers without a scale. [L2]"
+        )
+        return x.codes, x.format
+    op.require(x.dtype in FORMATS, f"constant must hold integers, not {x.dtype}. [L2]")
+    return x.values.astype(np.int64), FORMATS[x.dtype]
 
 
 def _meaning(op: QonnxLowering, shape: tuple[int, ...]) -> tuple[Array, Array, str]:
@@ -69,10 +81,10 @@ def _meaning(op: QonnxLowering, shape: tuple[int, ...]) -> tuple[Array, Array, s
     )
     dtype, zero = "uint8", np.zeros(1, np.int64)
     if op.has(2):
-        given = op.value(2)
+        given: Any = op.value(2)
         good = isinstance(given, Constant) and given.dtype in FORMATS
         op.require(good, "zero point must be a constant integer. [L3]")
-        dtype, zero = given.dtype, given.values.astype(np.int64)  # type: ignore[union-attr]
+        dtype, zero = given.dtype, given.values.astype(np.int64)
     axis, rank = int(op.attribute("axis", 1)), len(shape)
     op.require(not op.attribute("block_size", 0), "blocks of scales must not be used. [L3]")
 

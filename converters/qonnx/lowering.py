@@ -139,6 +139,10 @@ class QonnxLowering(Lowering):
 
     # -- what becomes of it --
 
+    def bind(self, value: Any, output: int = 0) -> None:
+        """Say what an output stands for (`values`)."""
+        super().bind(value, output)
+
     def settled(self, x: Carried) -> Codes:
         """The network's tensor with the shape that the file has by now."""
         if x.codes.shape == x.shape:
@@ -195,13 +199,14 @@ class QonnxLowering(Lowering):
         varying = axes((slope, zero))
         if not (np.isfinite(slope) & (slope > 0)).all() or len(varying) > 1:
             return None
-        size = max(slope.size, zero.size)
-        values = (np.broadcast_to(entry.reshape(-1), (size,)) for entry in (slope, zero))
-        if not varying:
-            return Quantization(*values, None)
-        if layout is Layout.IMAGE:
-            return Quantization(*values, 2) if self.output not in self.target.outputs else None
-        return Quantization(*values, varying[0] - self.target.batch.batched(shape))
+        axis = None
+        if varying:
+            if layout is Layout.IMAGE and self.output in self.target.outputs:
+                return None
+            axis = 2 if layout is Layout.IMAGE else varying[0] - self.target.batch.batched(shape)
+        size = (max(slope.size, zero.size),)
+        wide = np.broadcast_to(slope.reshape(-1), size), np.broadcast_to(zero.reshape(-1), size)
+        return Quantization(*wide, axis)
 
 
 __all__ = ["CUSTOM", "DOMAINS", "LOWERINGS", "Lower", "QonnxLowering", "lowers"]

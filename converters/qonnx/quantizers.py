@@ -163,12 +163,16 @@ def packed(low: int, high: int, bits: int, signed: bool, zero: Array) -> Format:
     return IntFormat(bits, signed)
 
 
+def fewest(low: int, high: int, signed: bool, zero: Array) -> Format:
+    """The narrowest format of codes from low to high."""
+    covering = IntFormat.covering(low, high)
+    return packed(low, high, covering.bits + (signed and not covering.signed), signed, zero)
+
+
 def narrowed(quantizer: Quantizer, low: int, high: int) -> Quantizer:
     """Fewer codes of rule Q5, in the narrowest format of the same sign."""
     signed = isinstance(quantizer.format, IntFormat) and quantizer.format.signed
-    covering = IntFormat.covering(low, high)
-    bits = covering.bits + (signed and not covering.signed)
-    format = packed(low, high, bits, signed, quantizer.zero)
+    format = fewest(low, high, signed, quantizer.zero)
     return replace(quantizer, climbed=linear(low, high), least=low, steps=high - low, format=format)
 
 

@@ -21,6 +21,7 @@ from intsim_converters.qonnx.quantizers import Quantizer
 from intsim_converters.qonnx.staircase import NoStaircaseError, Staircase
 from intsim_converters.qonnx.values import Carried, Entry, Fixed
 
+from intsim.arithmetic import Interval
 from intsim.formats import IntFormat
 from intsim.ops import Requantize
 
@@ -75,8 +76,8 @@ def _requantized(op: QonnxLowering, x: Carried, quantizer: Quantizer) -> Carried
     note = op.annotation(quantizer.slope, quantizer.zero, x.shape, layout)
     codes = op.produce(Requantize(rule, into), name, shape=x.shape, layout=layout, meaning=note)
     op.target.staircases[codes.views[layout]] = stairs
-    error = one(0, len(x.shape), np.float64)
-    return Carried(codes, x.shape, into or rule.format, quantizer.slope, quantizer.zero, error)
+    exact = one(0, len(x.shape), np.float64)
+    return Carried(codes, x.shape, into or rule.format, quantizer.slope, quantizer.zero, exact)
 
 
 def _staircase(op: QonnxLowering, x: Carried, quantizer: Quantizer, axis: int | None, name: str) -> Staircase:
@@ -88,13 +89,23 @@ def _staircase(op: QonnxLowering, x: Carried, quantizer: Quantizer, axis: int | 
             return values.reshape(-1, values.shape[-1])
         return values.reshape(-1)
 
-    wide = op.target.specs[name].format.bits > _WIDEST or quantizer.steps is None
-    ends = op.target.ranges[name].hull() if wide else op.target.specs[name].format
+    format = op.target.specs[name].integer
+    reached = format.bits > _WIDEST or quantizer.steps is None
+    ends = op.target.ranges[name].hull() if reached else Interval.of_format(format)
     channels = 1 if axis is None else x.shape[axis]
     steps = tuple(step.flat(pick) for step in x.steps)
     others = tuple(a for a in range(rank) if a != axis)
-    picked = (pick(entry) for entry in (x.slope, x.zero, x.error.max(axis=others, keepdims=True)))
-    return Staircase(*picked, steps, quantizer.flat(pick), channels, int(ends.min), int(ends.max))
+    error = x.error.max(axis=others, keepdims=True)
+    return Staircase(
+        pick(x.slope),
+        pick(x.zero),
+        pick(error),
+        steps,
+        quantizer.flat(pick),
+        channels,
+        int(ends.min),
+        int(ends.max),
+    )
 
 
 def _constant(op: QonnxLowering, name: str, values: Array, quantizer: Quantizer) -> Fixed:

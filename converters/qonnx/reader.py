@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 from intsim_converters.onnx.model import Model
 from intsim_converters.onnx.reader import Source, parse, read_bytes
-from intsim_converters.qonnx.annotations import annotations
+from intsim_converters.qonnx.annotations import data_types
 
 
 def read_qonnx(source: Source) -> tuple[Model, Mapping[str, str]]:
@@ -25,4 +25,4 @@ def read_qonnx(source: Source) -> tuple[Model, Mapping[str, str]]:
         path = Path(source)
         data, where, folder = read_bytes(path), path.name, path.parent
     model = parse(data, where, folder)
-    return model, annotations(onnx.ModelProto.FromString(data))
+    return model, data_types(onnx.ModelProto.FromString(data))

@@ -50,7 +50,8 @@ class Staircase:
 
     def carrier(self, n: Array) -> Array:
         """What QONNX has in the place of n; channels along the last axis."""
-        return ((n - self.zero).astype(np.float64) * self.slope).astype(np.float32)
+        real: Array = (n - self.zero).astype(np.float64) * self.slope
+        return real.astype(np.float32)
 
     def climbed(self, value: Array) -> Array:
         """From a carrier to steps."""
@@ -74,6 +75,16 @@ class Staircase:
         sign = np.where(self.slope < 0, -1, 1) * directions(self.steps)
         return np.broadcast_to(sign, (self.channels,)).astype(np.int64)
 
+    def channel(self, index: int) -> Staircase:
+        """The function of one channel."""
+
+        def pick(values: Array) -> Array:
+            return values if len(values) == 1 else values[index : index + 1]
+
+        steps = tuple(step.flat(pick) for step in self.steps)
+        parts = pick(self.slope), pick(self.zero), pick(self.error)
+        return Staircase(*parts, steps, self.quantizer.flat(pick), 1, self.low, self.high)
+
     def requantization(self) -> Requantization:
         """Rule T2.
 
@@ -82,7 +93,7 @@ class Staircase:
         NoStaircaseError
             A step gives no number, or the codes are too many.
         """
-        least, at = self._thresholds()
+        least, at = self.thresholds()
         q, sign = self.quantizer, self.sign()
         base = q.least + q.unit * least
         format = q.format if isinstance(q.format, IntFormat) else IntFormat(2)
@@ -102,7 +113,7 @@ class Staircase:
             steps.append(Multiply(multipliers=q.unit))
         return Requantization((*steps, *first), format)
 
-    def _thresholds(self) -> tuple[int, Array]:
+    def thresholds(self) -> tuple[int, Array]:
         """The fewest steps that any n climbs; for each one more the least signed n that does, per channel."""
         sign = self.sign()
         low, high = np.where(sign > 0, self.low, -self.high), np.where(sign > 0, self.high, -self.low)

@@ -3,7 +3,8 @@
 Rules
 -----
 S1. Weights are constant integers with one scale and zero point, or one per output channel.
-S2. A bias that is whole numbers of the sums' scale is in the sum; any other is a float step behind it.
+S2. A bias is in the sum where it is whole numbers of the sums' scale, or constant integers whose scale is
+    that one rounded to float32. Any other is a float step behind it.
 S3. The accumulator is what the node's ``accDataType`` says, or the data type of its output where its slope
     is one or the type is SCALEDINT; it wraps, as FINN's does. Where neither says, it has 32 bits, or as
     many as the bounds ask for.
@@ -11,11 +12,13 @@ S3. The accumulator is what the node's ``accDataType`` says, or the data type of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from intsim_converters.onnx.values import Layout
-from intsim_converters.qonnx.affine import exact, reach, sum_error
+from intsim_converters.qonnx.affine import exact, reach, rounding, sum_error
 from intsim_converters.qonnx.annotations import DataType, parse
 from intsim_converters.qonnx.chain import Step
 from intsim_converters.qonnx.lowering import QonnxLowering
@@ -73,7 +76,7 @@ def finish(
     w: Matrix,
     shape: Shape,
     axis: int,
-    bias: Array | None = None,
+    bias: Array | Fixed | None = None,
     inside: bool = False,
 ) -> None:
     """Add the node, and bind what its sums stand for.
@@ -83,38 +86,44 @@ def finish(
     node : with its accumulator and bias still to be set
     x : the operand, affine
     shape, axis : of the result in the file, and where its channels are
-    bias : float32, one per output channel
+    bias : one, or one per output channel: float32, or constant integers
     inside : whether QONNX' runtime may add the bias before the products, so that it is rounded with them
     """
     wide = [1] * len(shape)
     wide[axis] = -1
     slope = x.slope if x.slope.size == 1 else np.repeat(x.slope, w.channels // x.slope.size)
     slope, weight = slope.reshape(-1), np.broadcast_to(w.slope, (w.channels,))
-    terms, magnitude = w.codes[0].size, w.magnitudes() * reach(x).max()
-    scale = slope * weight
+    terms, scale = w.codes[0].size, slope * weight
     held, rest = _bias(bias, scale, exact(slope, weight, 1))
-    magnitude = magnitude + np.abs(held)
+    magnitude = w.magnitudes() * reach(x).max() + np.abs(held)
     error = sum_error(slope, weight, magnitude, terms) + x.error.max() * w.magnitudes() * weight * 2
     if rest is not None and inside:
-        error = error + ((1 + 2.0**-24) ** (terms + 4) - 1) * (magnitude * np.abs(scale) + np.abs(rest))
-    bias_ = held if held.any() else np.zeros(1, np.int64)
-    node = _registered(op, node.replace(bias=bias_), x, bool((scale == 1).all()))
+        error = error + rounding(terms) * (magnitude * np.abs(scale) + np.abs(rest))
+    node = node.replace(bias=held if held.any() else np.zeros(1, np.int64))
+    node = _registered(op, node, x, bool((scale == 1).all()))
     layout = Layout.PLAIN if isinstance(node, Dense) else Layout.IMAGE
-    parameters = [compact(entry.reshape(wide)) for entry in (scale, error)]
+    slope, error = (compact(entry.reshape(wide)) for entry in (scale, error))
     zero = one(0, len(shape), np.int64)
-    note = op.annotation(parameters[0], zero, shape, layout)
+    note = op.annotation(slope, zero, shape, layout)
     codes = op.produce(node, op.view(op.settled(x), layout), shape=shape, layout=layout, meaning=note)
-    y = Carried(codes, shape, node.accumulator.format, parameters[0], zero, parameters[1])
+    y = Carried(codes, shape, node.accumulator.format, slope, zero, error)
     if rest is not None:
         y = y.then(Step("Add", (compact(rest.reshape(wide)),)))
     op.bind(y)
 
 
-def _bias(bias: Array | None, scale: Array, good: Array) -> tuple[Array, Array | None]:
+def _bias(bias: Array | Fixed | None, scale: Array, good: Array) -> tuple[Array, Array | None]:
     """Rule S2: what is in the sum, and what is not."""
     none = np.zeros(scale.size, np.int64)
     if bias is None:
         return none, None
+    if isinstance(bias, Fixed):
+        same = np.broadcast_to(bias.slope.reshape(-1), scale.shape).astype(np.float32) == scale.astype(
+            np.float32
+        )
+        if same.all() and not bias.zero.any():
+            return np.broadcast_to(bias.codes.reshape(-1), scale.shape).astype(np.int64), None
+        bias = bias.real
     wide = np.broadcast_to(bias.reshape(-1), scale.shape)
     codes = np.rint(wide / scale)
     if (np.abs(codes) < 2.0**31).all() and good.all() and (codes * scale == wide).all():
@@ -154,7 +163,18 @@ def _fits(kind: DataType, plain: bool) -> bool:
     return kind.step is None or (plain and kind.step == 1)
 
 
-def weight_format(op: QonnxLowering, w: Fixed) -> dict[str, object]:
+def read_bias(op: QonnxLowering, i: int, channels: int) -> Array | Fixed | None:
+    """Input i as a bias: one value, or one per output channel."""
+    if not op.has(i):
+        return None
+    given = op.given(i)
+    bias: Array | Fixed = given if isinstance(given, Fixed) else op.reals(i, "bias")
+    size = math.prod(bias.shape)
+    op.require(size in (1, channels), f"bias must have 1 or {channels} values, not {size}. [S2]")
+    return bias
+
+
+def weight_format(op: QonnxLowering, w: Fixed) -> dict[str, Any]:
     """The fields of an op that holds weights."""
     outside = w.format.outside(w.codes)
     op.require(not outside.any(), f"weights {w.name!r} must be in {w.format}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from intsim_converters.onnx.batch import Batch
 from intsim_converters.onnx.model import Graph
@@ -21,6 +22,8 @@ class QonnxTarget(Target):
     ranges : tensor of the network -> the integers that it can hold
     staircases : requantize node -> the function that it was made from
     """
+
+    values: dict[str, Any]
 
     def __init__(
         self,

@@ -18,6 +18,8 @@ from intsim_converters.qonnx.annotations import Format
 from intsim_converters.qonnx.chain import Step
 from intsim_converters.qonnx.parameters import Array, Move, Shape, compact, moved
 
+from intsim.formats import Discrete
+
 if TYPE_CHECKING:
     from intsim_converters.qonnx.quantizers import Quantizer
 
@@ -35,7 +37,7 @@ class Carried:
 
     codes: Codes
     shape: Shape
-    format: Format
+    format: Discrete
     slope: Array
     zero: Array
     error: Array

@@ -7,11 +7,11 @@ from functools import cache
 import numpy as np
 import onnx
 import pytest
-from intsim_converters.qonnx import Conversion, convert_file
+from intsim_converters.qonnx import Conversion, convert_file, doubts
 from onnx import numpy_helper
 
 from intsim.formats import Bipolar
-from tests.converters.qonnx.agree import assert_agrees, doubts, inputs_of
+from tests.converters.qonnx.agree import assert_agrees, assert_sure, inputs_of
 from tests.converters.qonnx.execution import Execution
 from tests.zoo.folder import zoo
 
@@ -34,6 +34,17 @@ def test_every_integer_of_finns_network() -> None:
     assert [op.weight_format for op in dense] == [Bipolar()] * 4
     compared = assert_agrees(conversion, execution, inputs_of(conversion, execution, 100, seed=0), at_once=64)
     assert compared == 103 * (784 + 6 * 64 + 10 + 1)
+
+
+def test_finns_network_is_equal_for_every_input() -> None:
+    assert doubts(FINN) == ()
+
+
+def test_where_floats_could_decide_in_a_super_resolution_network() -> None:
+    found = doubts(SUPER_RESOLUTION, "qonnx-image8")
+    assert [entry.node for entry in found] == ["x.3", "x.12", "x.20", "79/nhwc"]
+    assert all(0 < entry.sums < 0.02 * entry.of for entry in found)
+    assert doubts(exact_model()) == ()
 
 
 def exact_model() -> bytes:
@@ -62,7 +73,7 @@ def layered_agreement(count: int, seed: int) -> None:
     """With the file's own scales, whose float32 sums are rounded."""
     conversion, execution = converted(SUPER_RESOLUTION.read_bytes(), "qonnx-image8")
     assert conversion.staircases.keys() >= {"x.3", "x.12", "x.20"}
-    tally = doubts(conversion, execution, inputs_of(conversion, execution, count, seed))
+    tally = assert_sure(conversion, execution, inputs_of(conversion, execution, count, seed))
     assert tally.sure + tally.doubtful == (count + 3) * (128 * 128 * (64 + 64 + 32) + 256 * 256 * 3)
     assert tally.doubtful < 0.01 * tally.sure
     assert tally.differ < 1e-4 * tally.sure

@@ -5,9 +5,9 @@ Two comparisons
 `assert_agrees` demands every integer of every tensor that both sides have, from end to end. It is for files
 whose float32 carriers are exact: a sum's error is 0.
 
-`doubts` is for the others. It gives every requantize node QONNX' own codes of the layers before it, so that
-a difference does not spread, and demands QONNX' code wherever the carrier's rounding cannot decide it: the
-sum's float is within the error that the converter proves, and both ends of that error have one code.
+`assert_sure` is for the others. It gives every requantize node QONNX' own codes of the layers before it, so
+that a difference does not spread, and demands QONNX' code wherever the carrier's rounding cannot decide it:
+the sum's float is within the error that the converter proves, and both ends of that error have one code.
 """
 
 from __future__ import annotations
@@ -71,16 +71,16 @@ def _real(carried: Carried, n: Array) -> Array:
 
 
 def samples(network: Network, given: Arrays) -> Arrays:
-    """The file's arrays as one sample of each of the network's inputs."""
+    """The file's arrays as samples of the network's inputs."""
     found = {}
     for entry in network.inputs:
-        array = given[entry.name].reshape(1, *entry.spec.shape)
+        array = given[entry.name].reshape(-1, *entry.spec.shape)
         found[entry.name] = array.astype(entry.spec.format.storage)
     return found
 
 
 def as_file(carried: Carried, tensors: Mapping[str, Array], fresh: str = "") -> Array | None:
-    """A carried tensor's integers with the file's axes, from one sample; None where it was not kept."""
+    """A carried tensor's integers with the file's axes; None where it was not kept."""
     for layout, name in carried.codes.views.items():
         array = tensors.get(name + fresh, tensors.get(name))
         if array is not None:
@@ -113,7 +113,8 @@ def assert_agrees(
         assert set(result.outputs) == set(conversion.network.outputs)
         tensors = {**result.trace, **result.outputs}
         for k, entry in enumerate(given):
-            sample = {name: array[k : k + 1] for name, array in tensors.items()}
+            size = conversion.batch.size
+            sample = {name: array[k * size : (k + 1) * size] for name, array in tensors.items()}
             compared += _compared(conversion, sample, executed(conversion, execution, entry))
     assert compared
     return compared
@@ -135,7 +136,7 @@ def _compared(conversion: Conversion, sample: Arrays, wanted: Arrays) -> int:
 
 @dataclass
 class Tally:
-    """What `doubts` counted, over all runs.
+    """What `assert_sure` counted, over all runs.
 
     sure, doubtful : codes behind a sum whose float decides nothing, and the others
     differ : of the doubtful, how many QONNX had otherwise
@@ -148,7 +149,9 @@ class Tally:
     sums: int = 0
 
 
-def doubts(conversion: Conversion, execution: Execution, runs: Iterator[Arrays], **options: Any) -> Tally:
+def assert_sure(
+    conversion: Conversion, execution: Execution, runs: Iterator[Arrays], **options: Any
+) -> Tally:
     """Layer by layer from QONNX' own codes; see above."""
     tally = Tally()
     made = {node.outputs[0] for node in conversion.network.nodes if node.op.name == "requantize"}

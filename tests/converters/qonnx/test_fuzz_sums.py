@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from intsim_converters.qonnx import convert_file
 
-from tests.converters.qonnx.agree import assert_agrees, doubts, inputs_of
+from tests.converters.qonnx.agree import assert_agrees, assert_sure, inputs_of
 from tests.converters.qonnx.builder import QonnxBuilder
 from tests.converters.qonnx.drawing import TYPES, floats, quantizer, step
 from tests.converters.qonnx.execution import Execution
@@ -126,7 +126,9 @@ def test_every_integer_of_exact_sums(data: Any) -> None:
 def test_every_code_that_floats_cannot_decide(data: Any) -> None:
     model = drawn(data, ANY)
     conversion, execution = convert_file(model), Execution(model)
-    tally = doubts(conversion, execution, inputs_of(conversion, execution, 2, seed=0), engine="reference")
+    tally = assert_sure(
+        conversion, execution, inputs_of(conversion, execution, 2, seed=0), engine="reference"
+    )
     assert tally.sure
 
 

@@ -168,17 +168,54 @@ def signals(b: QonnxBuilder) -> str:
     return b.quant(y, 0.5, 4.0)
 
 
+def tied_places(b: QonnxBuilder) -> str:
+    """Sums that become one float32 are tied, and the first is taken."""
+    y = b.node("Flatten", [b.node("GlobalAveragePool", [conv(b, image(b), 6)])])
+    y = b.node("Mul", [b.node("Add", [y, b.floats(2.0**20)]), b.floats(3.0)])
+    return b.node("ArgMax", [y], axis=1)
+
+
+def turned_weights(b: QonnxBuilder) -> str:
+    """As Brevitas exports a linear layer: weights quantized, then transposed; a bias of the sums' scale."""
+    x = b.quant(b.codes((1, 12), "INT8"), 0.25, 4.0)
+    scale = np.array([0.5, 0.25, 1.0], np.float32)
+    w = b.quant(b.floats(RNG.normal(0, 1, (3, 12))), scale.reshape(3, 1), 4.0, narrow=1)
+    y = b.node("MatMul", [x, b.node("Transpose", [w], perm=[1, 0])])
+    return b.quant(b.node("Add", [y, b.quant(b.floats(RNG.normal(0, 9, 3)), scale / 4, 16.0)]), 1.0, 5.0)
+
+
+def clipped_weights(b: QonnxBuilder) -> str:
+    """QCDQ throughout."""
+    scale = b.meaning("x", 0.5, 3, "uint8")
+    x = b.dequantize(b.quantize(b.codes(IMAGE, "INT8", "image"), scale), scale)
+    meaning = b.meaning("w", [0.25, 0.5, 0.125], np.zeros(3), "int8")
+    w = b.quantize(b.floats(RNG.normal(0, 1, (3, 4, 1, 1))), meaning, axis=0)
+    w = b.node("Clip", [w, b.constant("low", -1, "int8"), b.constant("high", 1, "int8")])
+    y = b.node("Conv", [x, b.dequantize(w, meaning, axis=0)], kernel_shape=[1, 1])
+    last = b.meaning("y", 1.0, 0, "int8")
+    return b.dequantize(b.quantize(y, last), last)
+
+
+def two_samples(b: QonnxBuilder) -> str:
+    x = b.quant(b.codes((2, 3, 4, 4), "INT8"), 0.25, 4.0)
+    y = b.node("Mul", [conv(b, x, 4, 3), b.floats(np.array([1, -0.3, 0.7, 2]).reshape(1, 4, 1, 1))])
+    y = b.node("Flatten", [b.quant(y, 0.5, 4.0)])
+    return b.node("MatMul", [y, b.annotate(b.floats(RNG.integers(-2, 2, (64, 5))), "INT2")])
+
+
 STRUCTURES: list[Callable[[QonnxBuilder], str]] = [
     residual, residual_of_two_scales, maxima, maxima_with_borders, signs_of_maxima, average,
     average_with_borders, truncated_average, global_average, mean, joined, joined_of_two_formats,
     blocks_first, blocks_last, flattened_by_channel, squeezed, channels_last, turned, bordered,
-    bordered_signs, offset, places, signals,
+    bordered_signs, offset, places, signals, tied_places,
+    turned_weights, clipped_weights, two_samples,
 ]  # fmt: skip
+PLACES = (places, tied_places)
 
 
 def converted(structure: Callable[[QonnxBuilder], str]) -> tuple[Conversion, Execution]:
     b = QonnxBuilder()
-    data = b.finish(structure(b), dtype="int64" if structure is places else "float32")
+    data = b.finish(structure(b), dtype="int64" if structure in PLACES else "float32")
     return convert_file(data), Execution(data)
 
 
@@ -205,3 +242,26 @@ def test_a_concat_holds_both_formats() -> None:
     formats = [entry.format for entry in conversion.network.specs.values()]
     assert IntFormat(3) in formats
     assert formats.count(IntFormat(4)) >= 2
+
+
+def test_a_bias_of_the_sums_scale_is_in_the_sum() -> None:
+    """Whatever the scales: integers stay integers."""
+    b = QonnxBuilder()
+    scales = np.float32(0.3), np.float32(0.07)
+    x = b.quant(b.codes((1, 8), "INT8"), scales[0], 4.0)
+    w = b.quant(b.floats(RNG.normal(0, 0.1, (8, 2))), scales[1], 4.0, narrow=1)
+    y = b.node("Gemm", [x, w, b.quant(b.floats([0.5, -0.9]), scales[0] * scales[1], 16.0)])
+    network = convert_file(b.finish(y)).network
+    (dense,) = (node.op for node in network.nodes if node.op.name == "dense")
+    assert dense.bias.tolist() == [round(0.5 / 0.021), round(-0.9 / 0.021)]
+
+
+def test_a_batch_with_a_symbol_is_the_same_network() -> None:
+    def made(batch: int | str) -> Conversion:
+        b = QonnxBuilder()
+        x = b.annotate(b.input("x", (batch, 2, 4, 4), "float32"), "INT8")
+        y = b.node("Relu", [b.node("Mul", [x, b.floats(0.3)])])
+        return convert_file(b.finish(b.node("Flatten", [b.quant(y, 0.5, 4.0)])))
+
+    assert made("N").network == made(1).network
+    assert made("N").batch.strict
