@@ -7,6 +7,7 @@ constant means.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -55,6 +56,15 @@ def _results(node: Node, constants: dict[str, Constant], opset: int) -> list[Con
     if node.op == "Cast" and not exact:
         return None
     return _evaluated(node, given, opset)
+
+
+def moved_constant(node: Node, constants: Mapping[str, Constant], opset: int) -> Constant | None:
+    """The one output of a node that moves its first input, of the same type; None where it is not folded."""
+    if any(name and name not in constants for name in node.inputs):
+        return None
+    given = [replace(constants[name], name=name) for name in node.inputs if name]
+    results = _evaluated(node, given, opset) if node.op in _MOVES[1:] else None
+    return None if results is None else replace(results[0], dtype=given[0].dtype)
 
 
 def _quantized(node: Node, given: list[Constant]) -> list[Constant] | None:

@@ -47,6 +47,10 @@ def lower_quantize(op: Lowering) -> None:
     elif isinstance(value, Pending):
         meaning = _limited(op, value.limits, meaning)
         op.bind(value.finish(op, meaning))
+    elif isinstance(value, Real) and isinstance(value.codes, Constant):
+        good = not value.functions and value.meaning.same(meaning)
+        op.require(good, "constants must keep their scale, as nothing is rounded while converting. [D3]")
+        op.bind(value.codes)
     elif isinstance(value, Real) and isinstance(value.codes, Codes):
         op.bind(_requantized(op, value, value.codes, meaning))
     else:

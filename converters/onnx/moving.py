@@ -8,7 +8,9 @@ QuantizeLinear that follows, if that means the same, else as the float tensor.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
+from intsim_converters.onnx.folding import moved_constant
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.values import Codes, Meaning, Real, Shape
@@ -27,9 +29,26 @@ def moved(op: Lowering, move: Move) -> None:
         return
     if not isinstance(value, Real):
         op.refuse(op.float_reason(0))
+    if isinstance(value.codes, Constant):
+        op.bind(_constant(op, value, value.codes))
+        return
     op.require(value.meaning.axis is None, f"input of {op.name} must have one scale to be moved")
-    codes = value.codes if isinstance(value.codes, Codes) else op.constant_codes(value.codes)
-    op.bind(Real(move(op, codes, code_name(op, value)), value.meaning, value.functions))
+    op.bind(Real(move(op, value.codes, code_name(op, value)), value.meaning, value.functions))
+
+
+def _constant(op: Lowering, value: Real, codes: Constant) -> Real:
+    """A move of dequantized weights is done while converting; Transpose takes several scales along."""
+    axis = value.meaning.axis
+    named = {name: op.target.values.get(name) for name in op.node.inputs}
+    constants = {name: entry for name, entry in named.items() if isinstance(entry, Constant)}
+    found = moved_constant(op.node, {**constants, op.node.inputs[0]: codes}, op.opset)
+    if found is None:
+        op.refuse(f"{op.name} of a dequantized constant is not one that is computed while converting")
+    if axis is not None:
+        op.require(op.name == "Transpose", f"input of {op.name} must have one scale to be moved")
+        order = op.attribute("perm", tuple(reversed(range(len(codes.shape)))))
+        axis = list(order).index(axis)
+    return Real(found, replace(value.meaning, axis=axis), value.functions)
 
 
 def code_name(op: Lowering, value: Real, output: int = 0) -> str:

@@ -19,7 +19,7 @@ from tests.zoo.folder import zoo
 
 FOLDER = zoo("onnx")
 NETWORKS = sorted(path.stem for path in FOLDER.glob("*.onnx") if not path.stem.startswith("qonnx"))
-COUNT = {name: 2 if name.startswith("espcn") else 40 for name in NETWORKS}
+COUNT = {name: 2 if name.startswith("espcn") else 20 for name in NETWORKS}
 """Random inputs, beside two edges; with the marker `sweep`, 100 of every network."""
 
 

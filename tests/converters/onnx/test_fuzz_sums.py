@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from intsim_converters.onnx import CONVERTER
 
 from intsim.errors import ConversionError
 from tests.converters.onnx.agree import assert_agrees
@@ -144,6 +145,24 @@ CASES = [
     (gemms, "QGemm"),
     (gemms, "Gemm"),
 ]
+
+
+@pytest.mark.parametrize("several", [False, True])
+@pytest.mark.parametrize("doors", [False, True])
+def test_weights_that_are_transposed_in_the_file(several: bool, doors: bool) -> None:
+    """As PyTorch writes linear layers; a DequantizeLinear of one scale may stand behind the move again."""
+    rng = np.random.default_rng(0)
+    b = OnnxBuilder(13)
+    x, w = b.input("x", (3, 8), "uint8"), b.constant("w", codes(rng, "int8", (5, 8)), "int8")
+    scale = np.array([0.1, 0.02, 0.3, 0.07, 0.25], np.float32) if several else np.float32(0.1)
+    meaning = b.meaning("w", scale, np.zeros_like(scale), "int8")
+    turned = b.node("Transpose", [b.dequantize(w, meaning, axis=0)], perm=[1, 0])
+    if doors:
+        turned = b.dequantize(b.quantize(turned, meaning, axis=1), meaning, axis=1)
+    product = b.node("MatMul", [b.dequantize(x, b.meaning("x", np.float32(0.05), 7, "uint8")), turned])
+    b.output(b.quantize(product, b.meaning("y", np.float32(1.1), 9, "uint8"), "y"), "uint8")
+    assert assert_agrees(b.build()) > 0
+    assert [node.op.name for node in CONVERTER.convert(b.build()).nodes] == ["dense", "requantize"]
 
 
 REFERENCED = ("QLinearConv", "ConvInteger", "QLinearMatMul", "MatMulInteger")
