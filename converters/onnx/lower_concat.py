@@ -17,7 +17,7 @@ ONNX Runtime 1.31.1: onnxruntime/contrib_ops/cpu/quantization/qlinear_concat.cc.
 from __future__ import annotations
 
 from intsim_converters.onnx.elementwise import any_view, table_of
-from intsim_converters.onnx.lower_convolution import pending_reason
+from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.moving import code_name, whole

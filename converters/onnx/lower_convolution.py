@@ -4,9 +4,7 @@ Rules (C), cited by the lowerings
 ---------------------------------
 C1. Weights are constants of shape (K, C / group, KH, KW), or (K, C / group, KL) for signals.
 C2. Scales of weights are one, or one per output channel; so are their zero points, which ort takes equal.
-C3. QLinearConv's bias is int32 at the scale of the sums. Conv's is dequantized from int32, by scales that are
-    the input's times the weights' but for 1e-6 and a hundredth: the runtime takes its integers then as they
-    are, and leaves other biases in float.
+C3. QLinearConv's bias is int32 at the scale of the sums, Conv's by the rules of `fused`.
 C4. In onnx-ref weights of signals have one scale and one zero point: onnx.reference has several for images
     only.
 C5. Requantization by the rules of `sums`. ConvInteger gives the sums.
@@ -22,10 +20,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from intsim_converters.onnx.fused import bias_of, dequantized_pair, pending_reason
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization
-from intsim_converters.onnx.values import FORMATS, Codes, Layout, Meaning, Pending, Real
+from intsim_converters.onnx.values import FORMATS, Codes, Layout, Meaning, Pending
 from intsim_converters.onnx.windows import Window, image_size, read_window
 
 from intsim.ops import Conv2d, DepthwiseConv2d, Op, Requantize
@@ -175,80 +174,17 @@ def lower_conv_integer(op: Lowering) -> None:
 @lowers("Conv")
 def lower_conv(op: Lowering) -> None:
     """Binds what the QuantizeLinear behind it finishes."""
-    fused = dequantized_operands(op, 3)
-    x, w, bias = fused
+    x, w = dequantized_pair(op)
+    bias = bias_of(op, x.meaning, w.meaning, scaled=True)
 
     def finish_conv(quantize: Lowering, y: Meaning) -> Codes:
         assert isinstance(x.codes, Codes)
         assert isinstance(w.codes, Constant)
-        added = int_bias(op, bias)
-        _check_bias_scale(op, x.meaning, w.meaning, bias)
-        parts = read_convolution(
-            op, x.codes, int(x.meaning.zero_point[0]), w.codes, w.meaning.zero_point, added
-        )
+        zero = int(x.meaning.zero_point[0])
+        parts = read_convolution(op, x.codes, zero, w.codes, w.meaning.zero_point, bias)
         return finish(quantize, parts, x.meaning, w.meaning, y)
 
     op.require(isinstance(x.codes, Codes), "input must be computed, not a constant. [C1]")
     op.require(isinstance(w.codes, Constant), "weights must be a constant, not computed. [C1]")
     op.require(x.meaning.axis is None and w.meaning.axis in (None, 0), "scales must run along channels. [C2]")
     op.bind(Pending(finish_conv, pending_reason(op)))
-
-
-def _check_bias_scale(op: Lowering, x: Meaning, w: Meaning, bias: Real) -> None:
-    """Rule C3."""
-    product = x.scale[0].astype(np.float64) * w.scale.astype(np.float64)
-    given = bias.meaning.scale.astype(np.float64)
-    near = given.size == product.size and bool((abs(given - product) <= 1e-6 + 0.01 * product).all())
-    op.require(
-        not op.has(2) or near,
-        f"float region: bias must have the input's scale times the weights', {product[0]:.9g}, not"
-        f" {given[0]:.9g}{f' and {given.size - 1} more' * (given.size > 1)}: the runtime computes in"
-        " float. [C3]",
-    )
-
-
-def dequantized_operands(op: Lowering, most: int) -> list[Real]:
-    """Inputs 0, 1 and on, each the result of a DequantizeLinear alone; refuses what the runtime leaves."""
-    op.require(op.fuses, f"float region: {op.name} computes in float in dialect {op.dialect}")
-    found = []
-    for i in range(most):
-        if not op.has(i):
-            break
-        value = op.value(i)
-        if isinstance(value, Pending):
-            op.refuse(op.float_reason(i))
-        op.require(
-            isinstance(value, Real) and not value.functions,
-            f"float region: input {op.node.inputs[i]!r} of {op.name} must come from a DequantizeLinear",
-        )
-        assert isinstance(value, Real)
-        found.append(value)
-    if len(found) < most:
-        found += [_nothing(found[0])] * (most - len(found))
-    return found
-
-
-def _nothing(like: Real) -> Real:
-    """In the place of a bias that is left out."""
-    return Real(Constant("", "int32", np.zeros(1, np.int32)), like.meaning)
-
-
-def int_bias(op: Lowering, bias: Real) -> Array:
-    """Rule C3 for a dequantized bias."""
-    good = isinstance(bias.codes, Constant) and bias.codes.dtype == "int32"
-    op.require(
-        good, "bias must be dequantized from an int32 constant, or the runtime computes in float. [C3]"
-    )
-    assert isinstance(bias.codes, Constant)
-    return bias.codes.values
-
-
-def pending_reason(op: Lowering) -> str:
-    """What is wrong where no QuantizeLinear finishes an operator, or other nodes read the float too."""
-    readers = op.target.readers(op.output)
-    if len(readers) > 1 or op.output in op.target.outputs:
-        op.refuse(
-            f"float region: {op.output!r} must be read by one QuantizeLinear only, not {len(readers)} nodes"
-            f"{' and the graph output' * (op.output in op.target.outputs)}"
-        )
-    return f"{op.name} computes it in float: a QuantizeLinear must follow, which makes it an integer operator"

@@ -24,8 +24,8 @@ from collections.abc import Callable
 import numpy as np
 from intsim_converters.onnx.broadcasting import Operand, broadcast, first_is_spread
 from intsim_converters.onnx.elementwise import quantized
+from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.fused_add import scaled_sum
-from intsim_converters.onnx.lower_convolution import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.pair_tables import emit_pair

@@ -8,7 +8,7 @@ M1. With a constant matrix (K, N) on the right the rows of the input are its las
 M2. The input has one scale and one zero point. A constant matrix on the right may have one of each per
     column.
 M3. QGemm and Gemm take matrices of two axes, transposed as transB says, a constant on the right, and an int32
-    bias for every column, whose scale the runtime does not look at; alpha times the scales is the scale of
+    bias for every column, Gemm's by the rules of `fused`; alpha times the scales is the scale of
     the sums. With a bias Gemm's alpha and beta must be 1.
 M4. Requantization by the rules of `sums`. MatMulInteger gives the sums.
 
@@ -21,7 +21,7 @@ contrib_ops/cpu/quantization/quant_gemm.cc. onnx/reference/ops/op_qlinear_matmul
 from __future__ import annotations
 
 import numpy as np
-from intsim_converters.onnx.lower_convolution import dequantized_operands, int_bias, pending_reason
+from intsim_converters.onnx.fused import bias_of, dequantized_pair, pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization
@@ -148,7 +148,7 @@ def lower_matmul_integer(op: Lowering) -> None:
 @lowers("MatMul")
 def lower_matmul(op: Lowering) -> None:
     """Binds what the QuantizeLinear behind it finishes."""
-    a, b, _ = dequantized_operands(op, 3)
+    a, b = dequantized_pair(op)
     last = len(b.shape) - 1
     op.require(b.meaning.axis in (None, last), "scales of the right matrix must run along columns. [M2]")
 
@@ -161,7 +161,8 @@ def lower_matmul(op: Lowering) -> None:
 @lowers("Gemm")
 def lower_gemm(op: Lowering) -> None:
     """Binds what the QuantizeLinear behind it finishes."""
-    a, b, bias = dequantized_operands(op, 3)
+    a, b = dequantized_pair(op)
+    bias = bias_of(op, a.meaning, b.meaning, scaled=False)
     turned = bool(op.attribute("transB", 0))
     op.require(b.meaning.axis in (None, 0 if turned else 1), "scales must run along columns. [M2]")
     factors = op.attribute("alpha", 1.0), op.attribute("beta", 1.0)
@@ -173,7 +174,7 @@ def lower_gemm(op: Lowering) -> None:
     )
 
     def finish_gemm(quantize: Lowering, y: Meaning) -> Codes:
-        return _gemm(op, quantize, (a.codes, b.codes), (a.meaning, b.meaning, y), int_bias(op, bias))
+        return _gemm(op, quantize, (a.codes, b.codes), (a.meaning, b.meaning, y), bias)
 
     op.bind(Pending(finish_gemm, pending_reason(op)))
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from intsim_converters.onnx.lower_convolution import pending_reason
+from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.moving import moved

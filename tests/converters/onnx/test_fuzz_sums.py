@@ -66,7 +66,9 @@ def convolutions(draw: st.DrawFn, form: str) -> bytes:
         b.output(y, x_type)
         return b.build()
     reals = [b.dequantize(x, x_meaning), b.dequantize(w, w_meaning, axis=0)]
-    if bias:
+    if bias and draw(st.booleans()):
+        reals.append(b.constant("b_real", rng.normal(0, 100, values.size) * x_scale * w_scale, "float32"))
+    elif bias:
         scale = x_scale * w_scale
         product = b.meaning("b", scale, np.zeros(scale.shape), "int32")
         reals.append(b.dequantize(bias, product, axis=0))
@@ -129,7 +131,10 @@ def gemms(draw: st.DrawFn, form: str) -> bytes:
         return b.build()
     reals = [b.dequantize(x, x_meaning), b.dequantize(w, w_meaning, axis=0 if turned else 1)]
     if bias:
-        reals.append(b.dequantize(bias, b.meaning("b", np.float32(0.01), 0, "int32")))
+        real = b.constant("b_real", rng.normal(0, 3, columns), "float32")
+        reals.append(
+            real if draw(st.booleans()) else b.dequantize(bias, b.meaning("b", np.float32(0.01), 0, "int32"))
+        )
         attributes["beta"] = 1.0
     b.output(b.quantize(b.node("Gemm", reals, **attributes), y_meaning, "y"), x_type)
     return b.build()
