@@ -41,7 +41,10 @@ REASONS: dict[str, str] = {
 
 
 def version_findings(model: Model) -> Iterator[Finding]:
-    """What is wrong with the operator sets that the file says it is written in."""
+    """What is wrong with the operator sets that the file is written in, as a whole."""
+    strange = next((node for node in model.graph.nodes if node.domain.startswith(_QONNX)), None)
+    if strange is not None:
+        yield Finding(strange.where, "is an operator of QONNX; convert with --from qonnx")
     version = model.opsets.get("")
     if version is None and any(not node.domain for node in model.graph.nodes):
         yield Finding("model", "must say which version of ONNX's operators it has (opset_import)")
@@ -51,8 +54,6 @@ def version_findings(model: Model) -> Iterator[Finding]:
 
 def node_reason(node: Node) -> str | None:
     """Why a node cannot be converted whatever its lowering says; None: ask the lowering."""
-    if node.domain.startswith(_QONNX):
-        return "is an operator of QONNX; convert with --from qonnx"
     if node.op in REASONS:
         return REASONS[node.op]
     if not node.inputs or not node.outputs:
