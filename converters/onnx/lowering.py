@@ -119,7 +119,8 @@ class Lowering:
         self.require(self.has(i), f"input {i} must be given")
         name = self.node.inputs[i]
         if name not in self.target.values:
-            if any(name in node.outputs for node in self.target.graph.nodes[: self.node.index]):
+            earlier = (node for node in self.target.graph.nodes if node.index < self.node.index)
+            if any(name in node.outputs for node in earlier):
                 raise Refused  # the node that yields it was refused, and that is noted
             self.refuse(f"input {name!r} must be computed before it is read")
         return self.target.values[name]

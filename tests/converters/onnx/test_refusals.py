@@ -283,6 +283,22 @@ def test_a_tensor_that_nothing_computes() -> None:
     assert refusal(b) == ["node 0 Abs (-> 'y'): input 'ghost' must be computed before it is read"]
 
 
+def test_nodes_in_the_wrong_order() -> None:
+    b = OnnxBuilder()
+    b.output(b.node("Relu", ["late"], ["y"]), "uint8")
+    b.node("MaxPool", [image(b)], ["late"], kernel_shape=[1, 1])
+    assert refusal(b) == ["node 0 Relu (-> 'y'): input 'late' must be computed before it is read"]
+
+
+def test_a_tensor_that_is_written_twice() -> None:
+    b = OnnxBuilder()
+    x = image(b)
+    for _ in range(2):
+        b.node("MaxPool", [x], ["y"], kernel_shape=[1, 1])
+    b.output("y", "uint8")
+    assert refusal(b) == ["node 1 MaxPool (-> 'y'): 'y' must be written once, by one node"]
+
+
 def test_an_output_that_nothing_computes() -> None:
     b = OnnxBuilder()
     b.node("MaxPool", [image(b)], ["y"], kernel_shape=[1, 1])
