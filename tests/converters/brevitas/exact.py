@@ -30,7 +30,7 @@ def true_sums():
 
 def _sums(layer, x, weight, bias):
     """Integers and scales as Brevitas has them; the layer's arithmetic in float64."""
-    scale = x.scale.double() * weight.scale.double().reshape(-1)
+    scale = x.scale.double().reshape(-1) * weight.scale.double().reshape(-1)
     if not isinstance(layer, qnn.QuantLinear):
         scale = scale.reshape(1, -1, *[1] * (x.value.ndim - 2))
     operands = [torch.round(part.value.double() / part.scale.double()) for part in (x, weight)]
