@@ -10,7 +10,7 @@ from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_fin
 from intsim_converters.onnx.folding import fold
 from intsim_converters.onnx.model import Model, Node, Port
 from intsim_converters.onnx.reader import Source
-from intsim_converters.onnx.refusals import node_reason, version_findings
+from intsim_converters.onnx.refusals import REASONS, version_findings
 from intsim_converters.onnx.target import Refused
 from intsim_converters.onnx.values import Codes, Layout
 from intsim_converters.qonnx.affine import affine
@@ -172,7 +172,8 @@ def _node(target: QonnxTarget, node: Node, dialect: str) -> None:
                 lowering.refuse(f"{name!r} must be written once, by one node")
         lower = LOWERINGS.get((DOMAINS.get(node.domain, node.domain), node.op))
         if lower is None:
-            lowering.refuse(node_reason(node) or "is not an operator that this converter knows")
+            unknown = "is not an operator that this converter knows"
+            lowering.refuse(unknown if node.domain else REASONS.get(node.op, unknown))
         lower(lowering)
     except Refused:
         pass

@@ -50,8 +50,7 @@ class Staircase:
 
     def carrier(self, n: Array) -> Array:
         """What QONNX has in the place of n; channels along the last axis."""
-        real: Array = (n - self.zero).astype(np.float64) * self.slope
-        return real.astype(np.float32)
+        return _nearest((n - self.zero).astype(np.float64) * self.slope)
 
     def climbed(self, value: Array) -> Array:
         """From a carrier to steps."""
@@ -59,15 +58,11 @@ class Staircase:
             value = step(value)
         return self.quantizer(value)
 
-    def codes(self, n: Array) -> Array:
-        """Rule T1."""
-        return self.quantizer.least + self.quantizer.unit * self.climbed(self.carrier(n))
-
     def doubtful(self, n: Array) -> Array:
         """Rule T3, element by element."""
         real = (n - self.zero).astype(np.float64) * self.slope
         slack = self.error * (1 + 2.0**-20)  # float64 rounds here, far below the error
-        ends = [self.climbed((real + side * slack).astype(np.float32)) for side in (-1, 1)]
+        ends = [self.climbed(_nearest(real + side * slack)) for side in (-1, 1)]
         return (ends[0] != ends[1]) & (self.error > 0)
 
     def sign(self) -> Array:
@@ -143,3 +138,7 @@ class Staircase:
             raise NoStaircaseError("every integer must have a number, but for some the float steps give none")
         found = self.quantizer(value)
         return np.broadcast_to(found, np.broadcast_shapes(found.shape, (1, self.channels)))
+
+
+def _nearest(real: Array) -> Array:
+    return real.astype(np.float32)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from intsim_converters.qonnx import convert_file
+from intsim_converters.qonnx.lowering import LOWERINGS
 
 from intsim.cli.main import main
 from intsim.errors import ConversionError
@@ -73,6 +75,10 @@ def float_quant(b: QonnxBuilder) -> str:
     return b.custom("FloatQuant", [codes(b), b.floats(1.0)])
 
 
+def control_flow(b: QonnxBuilder) -> str:
+    return b.node("Loop", [codes(b)])
+
+
 def constant_over_computed(b: QonnxBuilder) -> str:
     return b.quant(b.node("Div", [b.floats(1.0), codes(b)]), 0.1)
 
@@ -121,6 +127,7 @@ REFUSALS: list[tuple[Callable[[QonnxBuilder], str], str]] = [
     (two_input_scales, "input must have one scale and one zero point, as a sum mixes channels"),
     (sigmoid, r"Sigmoid \(-> 't1'\): is not an operator that this converter knows"),
     (float_quant, "FloatQuant .* is not an operator that this converter knows"),
+    (control_flow, r"Loop \(-> 't1'\): runs other graphs; control flow is not converted"),
     (constant_over_computed, "divisor must be a constant, not computed"),
     (float_output, "graph output .* float region: Add behind 'x' must be a scale"),
     (scales_that_do_not_meet, "scales must be equal, or whole multiples of one another"),
@@ -172,3 +179,9 @@ def test_the_command_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert main(["convert", str(source), "--from", "qonnx", "-o", str(target)]) == 0
     assert "1 nodes, dialect qonnx" in capsys.readouterr().err
     assert target.exists()
+
+
+def test_every_operator_is_listed_in_the_readme() -> None:
+    text = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    listed = text.partition("Operators of QONNX and FINN files:")[2].partition("Bit widths")[0]
+    assert sorted(re.findall(r"`(\w+)`", listed)) == sorted({operator for _, operator in LOWERINGS})
