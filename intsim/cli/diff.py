@@ -74,7 +74,11 @@ def _runner(arguments: Namespace) -> Runner:
     converter = installed.load(name)
     if not isinstance(converter, RunningConverter):
         raise InputError(Finding("--against", f"converter {name} has no framework to run its files"))
-    return converter.runner(Path(file), arguments.dialect)
+    try:
+        return converter.runner(Path(file), arguments.dialect)
+    except ImportError as error:
+        what = f"needs {error.name or error} to run its files; install it with pip"
+        raise InputError(Finding(f"converter {name}", what)) from None
 
 
 def _pieces(network: Network, inputs: dict[str, Any], batch: int, advance: Any) -> Iterator[dict[str, Any]]:
@@ -105,6 +109,8 @@ def _print(found: Diff, explained: Explanation | None) -> None:
         for entry, largest in ((count.difference, count.largest) for count in found.tensors)
     ]
     print_table(("differing", "of", "by at most", "first at", "tensor"), rows)
+    for name, why in found.left_out.items():
+        print(f"left out: {name}: {why}")
     print(f"\n{found.samples:,} samples against {found.against}")
     first = found.first
     if first is None:
@@ -134,6 +140,7 @@ def _plain(found: Diff, explained: Explanation | None) -> dict[str, Any]:
         "against": found.against,
         "samples": found.samples,
         "tensors": [asdict(count.difference) | {"largest": count.largest} for count in found.tensors],
+        "left_out": dict(found.left_out),
         "first": None if first is None else asdict(first),
         "reason": None if found.reason is None else asdict(found.reason),
         "explanation": None if explained is None else asdict(explained),

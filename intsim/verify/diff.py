@@ -2,23 +2,24 @@
 
 Rules
 -----
-V1. Both sides are given the same inputs. Tensors that both sides name are compared in the network's order, in
-    the network's layout, by the rules of `intsim.verify.compare`.
+V1. Both sides are given the same inputs, so both must have them alike: names, shapes and formats. Tensors
+    that both sides name are compared in the network's order, in the network's layout, by the rules of
+    `intsim.verify.compare`; those that the other side leaves out are told with its reason.
 V2. The first tensor that differs is where a reason is looked for (`diff_reasons`), on the first batch in
     which it does: what came before it is the same on both sides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from intsim.converter import Runner
 from intsim.engine import plan
-from intsim.errors import SpecError
+from intsim.errors import Finding, SpecError
 from intsim.network import Network
 from intsim.record import Array
 from intsim.verify.compare import TensorDifference, compare
@@ -47,12 +48,14 @@ class Diff:
     samples : how many were run
     tensors : those that both sides name, in the network's order
     reason : of the first difference, where one explains every differing integer of its batch
+    left_out : tensors that both sides name and that cannot be compared -> why
     """
 
     against: str
     samples: int
     tensors: tuple[TensorCount, ...]
     reason: Reason | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first(self) -> TensorDifference | None:
@@ -79,8 +82,11 @@ def diff(
     Raises
     ------
     SpecError
-        The two sides name no tensor alike, or there is nothing to run.
+        The two sides have other inputs, or name no tensor alike, or there is nothing to run.
     """
+    findings = list(_unlike_inputs(network, runner))
+    if findings:
+        raise SpecError(findings)
     names = tuple(name for name in network.specs if name in runner.axes and name in network.producers)
     if not names:
         raise SpecError("the two sides must name a tensor alike; was the network converted from this file?")
@@ -98,16 +104,31 @@ def diff(
         samples += result.batch
     if not samples:
         raise SpecError("inputs must have a sample")
-    told = Diff(runner.what, samples, tuple(counts.values()))
+    left_out = {name: why for name, why in runner.left_out.items() if name in network.specs}
+    told = Diff(runner.what, samples, tuple(counts.values()), left_out=left_out)
     first = told.first
     if first is None:
         return told
     return replace(told, reason=reason_of(network, first.name, *shown[first.name]))
 
 
+def _unlike_inputs(network: Network, runner: Runner) -> Iterator[Finding]:
+    """Where the two sides cannot be given the same (rule V1)."""
+    hint = "; was the network converted from this file?"
+    ours = {entry.name: entry.spec for entry in network.inputs}
+    for name in ours.keys() - runner.inputs.keys():
+        yield Finding(f"input {name!r}", f"must be one of {', '.join(runner.inputs)}, as of the file{hint}")
+    for name, theirs in runner.inputs.items():
+        if name not in ours:
+            yield Finding(f"input {name!r}", f"must be the network's too, as the file has it{hint}")
+        elif (ours[name].shape, ours[name].format) != (theirs.shape, theirs.format):
+            said = f"must be {theirs.format} of {theirs.shape}, as the file has it"
+            yield Finding(f"input {name!r}", f"{said}, not {ours[name].format} of {ours[name].shape}{hint}")
+
+
 def _turned(axes: tuple[int, ...] | None, x: Array) -> Array:
     """A batch of the framework's in the network's layout."""
-    if axes is None:
+    if axes is None or x.ndim != len(axes) + 1:
         return x
     return x.transpose(0, *(axes.index(axis) + 1 for axis in range(len(axes))))
 

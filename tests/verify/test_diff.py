@@ -51,6 +51,8 @@ class Side:
     what = "the other side"
 
     def __init__(self, network, shown=("codes", "relu", "codes2"), axes=None, calls=None):
+        self.inputs = {entry.name: entry.spec for entry in network.inputs}
+        self.left_out = {"sum": "nobody shows it", "elsewhere": "no tensor of the network"}
         self.network, self.axes = network, dict.fromkeys(shown, axes)
         self.calls = calls or {}
 
@@ -180,6 +182,18 @@ def test_counts_and_the_first_index_over_batches():
     assert (relu.differing, relu.index, counts["relu"].largest) == (2, (35, 1, 2, 0), 5)
     assert counts["codes"].difference.equal
     assert found.reason is None
+
+
+def test_what_is_left_out_is_told():
+    found = diff(network_of(), Side(network_of()), [{"x": INPUTS[:2]}], engine="reference")
+    assert found.left_out == {"sum": "nobody shows it"}
+
+
+def test_other_inputs():
+    builder = NetworkBuilder()
+    builder.output(builder.add(ClampOp(lo=0, hi=5), builder.input("x", (6, 5, 2), IntFormat(8)), name="relu"))
+    with pytest.raises(SpecError, match=r"must be uint8 of \(6, 5, 2\), as the file has it, not int8 of"):
+        diff(builder.build(), Side(network_of()), [])
 
 
 def test_nothing_in_common():
