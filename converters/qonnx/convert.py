@@ -10,7 +10,7 @@ from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_fin
 from intsim_converters.onnx.folding import fold
 from intsim_converters.onnx.model import Model, Node, Port
 from intsim_converters.onnx.reader import Source
-from intsim_converters.onnx.refusals import REASONS, version_findings
+from intsim_converters.onnx.refusals import REASONS
 from intsim_converters.onnx.target import Refused
 from intsim_converters.onnx.values import Codes, Layout
 from intsim_converters.qonnx.affine import affine
@@ -29,6 +29,7 @@ from intsim.formats import IntFormat, Quantization, RealFormat, TensorSpec
 from intsim.network import Network
 from intsim.ops import Reshape
 
+_OLDEST = 9  # with the batch norm of today
 _IMAGE_STEP = float(np.float32(1) / np.float32(255))
 
 
@@ -84,7 +85,7 @@ def convert_file(source: Source, dialect: str | None = None) -> Conversion:
     if dialect not in DIALECTS:
         raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
     model, annotations = read_qonnx(source)
-    findings = [*version_findings(model), *_port_findings(model), *shape_findings(model.graph)]
+    findings = [*_model_findings(model), *shape_findings(model.graph)]
     if findings:
         raise _failure(model, findings)
     model = replace(model, graph=fold(model.graph, model.opsets.get("", 1)))
@@ -123,8 +124,13 @@ def _failure(model: Model, findings: Iterable[Finding]) -> ConversionError:
     )
 
 
-def _port_findings(model: Model) -> Iterable[Finding]:
-    graph = model.graph
+def _model_findings(model: Model) -> Iterable[Finding]:
+    graph, version = model.graph, model.opsets.get("")
+    if version is None or version < _OLDEST:
+        yield Finding("model", f"operator set must be version {_OLDEST} or later, not {version}")
+    for node in graph.nodes:
+        if not node.inputs or not node.outputs:
+            yield Finding(node.where, "must have inputs and outputs")
     if not graph.inputs or not graph.outputs:
         yield Finding(
             "graph", f"must have inputs and outputs, not {len(graph.inputs)} and {len(graph.outputs)}"
