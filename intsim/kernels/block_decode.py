@@ -27,13 +27,17 @@ SIGNIFICAND, EXPONENT, KIND = range(3)
 @compiled
 def decode_rows(codes: Any, table: Any, significands: Any, exponents: Any, kinds: Any) -> None:
     """Elements of codes (rows, K), any unsigned dtype, into int32 (rows, K); kinds uint8 (rows) may rise."""
+    special = np.int32(0)
+    for code in range(table.shape[1]):
+        special = max(special, table[KIND, code])
     for i in range(codes.shape[0]):
-        kind = np.int32(0)
         for k in range(codes.shape[1]):
             code = codes[i, k]
             significands[i, k] = table[SIGNIFICAND, code]
             exponents[i, k] = table[EXPONENT, code]
-            kind = max(kind, table[KIND, code])
+        kind = np.int32(0)
+        for k in range(codes.shape[1] if special else 0):
+            kind = max(kind, table[KIND, codes[i, k]])
         kinds[i] = max(kinds[i], kind)
 
 

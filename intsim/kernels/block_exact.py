@@ -147,7 +147,7 @@ def columns_of(source: Source) -> Columns | str:
     for begin in range(0, source.rows, _COLUMNS):
         end = min(begin + _COLUMNS, source.rows)
         planes = source.planes(begin, end, plain=True)
-        integers, lows, most = aligned_rows(planes, source.size)
+        integers, lows, most = aligned_rows(planes, source)
         out = (most < 0) | (most > REACH[-1]) | (planes.kinds == _INFINITE)
         left_out.append(begin + np.flatnonzero(out))
         integers[out], most[out] = 0, 0
@@ -155,17 +155,15 @@ def columns_of(source: Source) -> Columns | str:
     return Columns(groups, layout, np.concatenate(left_out))
 
 
-def aligned_rows(planes: Planes, size: int) -> tuple[Array, Array, Array]:
+def aligned_rows(planes: Planes, source: Source) -> tuple[Array, Array, Array]:
     """Rule L1: the integers, the exponent of their last place, and the largest of each row."""
     from intsim.kernels.block_limbs import align_rows
 
     rows = planes.significands.shape[0]
     integers, lows, most = (np.empty(shape, np.int64) for shape in (planes.significands.shape, rows, rows))
-    longest = int(np.abs(planes.significands).max(initial=0)).bit_length()
-    longest += int(planes.scales.max(initial=0)).bit_length()
     align_rows(
         planes.significands, planes.exponents, planes.scales, planes.scale_exponents, planes.scale_signs,
-        size, longest, integers, lows, most,
+        source.size, source.longest, integers, lows, most,
     )  # fmt: skip
     return integers, lows, most
 
@@ -249,7 +247,7 @@ def _multiply_block(
 
     layout, found, rows = columns.layout, columns.layout.found, end - begin
     planes = left.planes(begin, end, plain=True)
-    integers, lows, most = aligned_rows(planes, left.size)
+    integers, lows, most = aligned_rows(planes, left)
     away = (most < 0) | (most > REACH[-1]) | (planes.kinds == _INFINITE)
     skipped[begin:end] = away
     integers[away], most[away] = 0, 0

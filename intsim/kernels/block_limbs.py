@@ -91,7 +91,7 @@ def align_rows(
             factor = 0 if wide else factor
             for k in range(block * size, min(block * size + size, taps)):
                 value = np.int64(significands[i, k]) * factor
-                value = value << min(max(exponents[i, k] + up, 0), 63) if value else 0
+                value <<= min(max(exponents[i, k] + up, 0), 63)  # zeros are FAR
                 integers[i, k] = value
                 largest = max(largest, abs(value))
         most[i] = -1 if wide else largest

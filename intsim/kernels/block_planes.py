@@ -159,6 +159,17 @@ class Source:
         return ""
 
     @cached_property
+    def longest(self) -> int:
+        """Bits that no plain significand times its scale has more than."""
+        if not self._is_tabled:
+            values = self._whole.elements, self._whole.scales
+            return sum(int(entry.significand.max(initial=0)).bit_length() for entry in values)
+        format = self._blocks.format
+        scales = [level.scale for level in format.levels if level.size]
+        tables = (_table(entry, True)[0] for entry in (format.element, *scales))
+        return sum(int(np.abs(sizes).max()).bit_length() for sizes in tables)
+
+    @cached_property
     def _is_tabled(self) -> bool:
         return isinstance(self.given, Blocks) and _tabled(self.given.format)
 

@@ -1,5 +1,7 @@
 """Fast products of blocks against `block_dot`, bit by bit, and against the oracle."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,21 +21,28 @@ from intsim.arithmetic.blocks import (
     FloatRegister,
     Join,
     Kulisch,
+    Operand,
     ScaleArithmetic,
     ScaleOrder,
     ScalePlace,
     SoftFloat,
     Tiny,
+    operand,
 )
-from intsim.errors import OverflowTrap
+from intsim.arithmetic.encode_blocks import encode_blocks
+from intsim.errors import InputError, OverflowTrap
 from intsim.formats.block import BlockFormat, Level
 from intsim.formats.blocks import Blocks, Shared
-from intsim.formats.dyadic import Kind
+from intsim.formats.dyadic import Dyadic, Kind
 from intsim.formats.minifloat import BINARY16, BINARY32, ieee
 from intsim.formats.power_of_two import E8M0
-from intsim.formats.table import E4M3, E5M2, named
+from intsim.formats.table import E2M1, E4M3, E5M2, named
+from intsim.kernels import block_exact
 from intsim.kernels.block_matmul import multiply, prepare, reference
 from intsim.kernels.block_planes import source
+from intsim.kernels.isa.table import ISAS, VARIABLE, runs
+from tests.arithmetic.test_block_dot import PAIRS, draw, mx
+from tests.oracles import blocks as oracle
 
 EXACT = BLOCK_ACCUMULATORS["exact-fp32"].accumulator
 NEAREST = [r for r in Rounding if r is not Rounding.STOCHASTIC]
@@ -161,8 +170,7 @@ def accumulators(draw):
 shapes = st.tuples(st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 2, 15, 31, 33, 64, 71, 100]))
 
 
-@settings(max_examples=150, deadline=None)
-@given(
+DRAWN = st.tuples(
     accumulators() | st.sampled_from([entry.accumulator for entry in BLOCK_ACCUMULATORS.values()]),
     any_format,
     any_format,
@@ -172,7 +180,9 @@ shapes = st.tuples(st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 2, 
     st.booleans(),
     st.integers(0, 2**32 - 1),
 )
-def test_any_product(accumulator, a, b, shape, spread, special, ends, seed):
+
+
+def check(accumulator, a, b, shape, spread, special, ends, seed):
     random = np.random.default_rng(seed)
     left = blocks(random, a, shape[0], shape[2], spread, special, ends)
     right = blocks(random, b, shape[1], shape[2], spread, special, ends)
@@ -186,6 +196,19 @@ def test_any_product(accumulator, a, b, shape, spread, special, ends, seed):
 
 
 @settings(max_examples=60, deadline=None)
+@given(DRAWN)
+def test_any_product(drawn):
+    check(*drawn)
+
+
+@pytest.mark.sweep
+@settings(max_examples=1000, deadline=None)
+@given(DRAWN)
+def test_any_product_at_length(drawn):
+    check(*drawn)
+
+
+@settings(max_examples=40, deadline=None)
 @given(
     any_float,
     any_format,
@@ -203,3 +226,182 @@ def test_exact_registers(output, a, b, shape, spread, special, ends, seed):
     right = blocks(random, b, shape[1], shape[2], spread, special, ends)
     if max(a.block, b.block) % min(a.block, b.block) == 0:
         same(left, right, BlockAccumulator(output=output, outer=FP32))
+
+
+# --- which way they are made ---
+
+
+def gaussian(name, rows, length, seed):
+    values = np.random.default_rng(seed).standard_normal((rows, length)).astype(np.float32)
+    return encode_blocks(named(name).format, values)
+
+
+@pytest.mark.parametrize("name", ["nvfp4", "vs-quant", "mxfp4", "mxint8", "mxfp8-e4m3", "mx9"])
+def test_one_rounding_is_made_by_limbs(name):
+    """Rows of NVFP4 and VS-Quant are exact in int64, those of MX where their scales are near each other."""
+    product = same(gaussian(name, 70, 96, 0), gaussian(name, 130, 96, 1), EXACT)
+    assert product.path == {"limbs": 70 * 130, "pairs": 0, "reference": 0}
+    assert product.codes.dtype == np.uint32
+
+
+@pytest.mark.parametrize("name", BLOCK_ACCUMULATORS)
+@pytest.mark.parametrize("format", ["mxfp4", "mxfp8-e5m2", "mxint8"])
+def test_presets(name, format):
+    product = same(
+        gaussian(format, 3, 200, 2), gaussian(format, 70, 200, 3), BLOCK_ACCUMULATORS[name].accumulator
+    )
+    assert product.path["reference"] == 0
+    assert not product.reason
+
+
+def test_only_rows_too_wide_for_limbs_are_made_pair_by_pair():
+    left, right = gaussian("mxfp4", 6, 64, 4), gaussian("mxfp4", 5, 64, 5)
+    left.levels[0].scale[2] = [0x00, 0xFE]
+    right.levels[0].scale[1] = [0xFE, 0x00]
+    right.levels[0].scale[3, 0] = 0xFF
+    product = same(left, right, EXACT)
+    assert product.path == {"limbs": 5 * 4, "pairs": 5 + 5, "reference": 0}
+    assert (product.codes[:, 3] == 0x7FC00000).all()
+
+
+def test_only_rows_with_infinities_are_asked_of_the_reference():
+    left, right = gaussian("mxfp8-e5m2", 4, 64, 6), gaussian("mxfp8-e5m2", 5, 64, 7)
+    left.elements[1, 7], right.elements[2, 9], right.elements[3, 0] = 0x7C, 0xFC, 0x7E
+    for name in ("exact-fp32", "block-fp32", "tensor-ampere"):
+        product = same(left, right, BLOCK_ACCUMULATORS[name].accumulator)
+        assert product.path["reference"] == 5 + 3
+
+
+@pytest.mark.parametrize("scale", [0x00, 0x01, 0xFE, 0xFF])
+def test_the_ends_of_scales(scale):
+    """Subnormal results, overflows and NaN of binary32."""
+    left, right = gaussian("mxfp8-e4m3", 3, 64, 8), gaussian("mxfp8-e4m3", 4, 64, 9)
+    left.levels[0].scale[:] = scale
+    right.levels[0].scale[:] = [[0x70], [0x7F], [0x8A], [0xFE]]
+    for rounding in (Rounding.HALF_EVEN, Rounding.FLOOR):
+        for output in (FP32, FP16, SoftFloat(rounding=rounding), SoftFloat(tiny=Tiny.AFTER)):
+            same(left, right, EXACT.replace(output=output))
+    same(left, right, BLOCK_ACCUMULATORS["block-fp32"].accumulator)
+
+
+@pytest.mark.parametrize(("a", "b"), PAIRS)
+def test_the_oracle(a, b):
+    random = np.random.default_rng(len(a) + len(b))
+    sides, rows = [], []
+    for name in (a, b):
+        blocks_, row = mx(name, draw(random, name, (3, 80)), random.integers(124, 131, (3, 3)))
+        sides.append(blocks_)
+        rows.append(row)
+    product = multiply(prepare(sides[1], EXACT), sides[0])
+    bit_patterns = product.codes.view(np.float32)
+    for i, x in enumerate(rows[0]):
+        for j, y in enumerate(rows[1]):
+            assert Fraction(float(bit_patterns[i, j])) == oracle.round_to(oracle.exact(x, y), "binary32")
+
+
+# --- shapes, threads, instructions ---
+
+
+def test_threads_and_operands():
+    left, right = gaussian("mxint8", 150, 80, 10), gaussian("mxfp4", 140, 80, 11)
+    for accumulator in (EXACT, BLOCK_ACCUMULATORS["ggml-sum-first"].accumulator):
+        alone = same(left, right, accumulator)
+        together = multiply(prepare(right, accumulator), left, threads=2)
+        decoded = multiply(prepare(operand(right), accumulator), operand(left))
+        assert (alone.codes == together.codes).all()
+        assert (alone.codes == decoded.codes).all()
+
+
+def test_bytes_of_codes_are_taken_as_they_are():
+    left, right = gaussian("mxfp8-e4m3", 4, 64, 12), gaussian("mxfp8-e4m3", 3, 64, 13)
+    narrow = Blocks(
+        left.format, left.elements.astype(np.uint8), (Shared(left.levels[0].scale.astype(np.uint8)),)
+    )
+    assert (
+        multiply(prepare(right, EXACT), narrow).codes == multiply(prepare(right, EXACT), left).codes
+    ).all()
+
+
+def test_rows_longer_than_sums_in_int32():
+    """Pieces of K, and bytes at their ends."""
+    length = (1 << 16) + 33
+    format = BlockFormat(E2M1, (Level(32, E8M0),))
+    left, right = (
+        Blocks(format, np.full((2, length), code), (Shared(np.full((2, -(-length // 32)), 127)),))
+        for code in (7, 15)
+    )
+    product = multiply(prepare(right, EXACT), left)
+    assert product.path["limbs"] == 4
+    assert (product.codes.view(np.float32) == -36.0 * length).all()
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("isa", [isa.name for isa in ISAS if runs(isa)])
+def test_every_instruction_set(isa, monkeypatch):
+    monkeypatch.setenv(VARIABLE, isa)
+    for name in ("mxfp4", "mxint8", "mxfp8-e4m3", "mxfp8-e5m2", "nvfp4"):
+        product = same(gaussian(name, 70, 100, 14), gaussian(name, 40, 100, 15), EXACT)
+        assert product.path["limbs"]
+
+
+@pytest.mark.parametrize("digits", [2, 3, 4])
+def test_every_count_of_digits(digits):
+    """Integers at the ends of what so many digits hold, and sums of two limbs of 64 bits."""
+    reach = block_exact.REACH[digits]
+    significands = np.array([reach, -reach, reach - 1, 1, -1, 64, -64, 63 * 128 + 64])
+    random = np.random.default_rng(digits)
+    rows = Dyadic.of_integers(random.choice(significands, (5, 40)))
+    one = Dyadic.of_integers(np.ones((5, 2), np.int64))
+    given = Operand(rows, one, 32)
+    product = same(given, given, EXACT)
+    assert product.path["limbs"] == 25
+    few = Operand(Dyadic.of_integers(random.integers(-100, 100, (5, 40))), one, 32)
+    assert same(few, given, EXACT).path["limbs"] == 25
+
+
+# --- refusals ---
+
+
+def test_nothing_to_add():
+    format = BlockFormat(E2M1, (Level(32, E8M0),))
+    empty = Blocks(format, np.zeros((2, 0), np.uint8), (Shared(np.zeros((2, 0), np.uint8)),))
+    assert multiply(prepare(empty, EXACT), empty).reason == "there is nothing to add"
+
+
+def test_what_kernels_do_not_hold_is_asked_of_the_reference():
+    given = gaussian("mxfp4", 2, 64, 16)
+    for accumulator in (
+        BlockAccumulator(),
+        BlockAccumulator(register=FixedRegister(200, 40)),
+        BlockAccumulator(output=SoftFloat(ieee(11, 52))),
+    ):
+        product = same(given, given, accumulator)
+        assert product.path["reference"] == 4
+        assert product.reason
+
+
+def test_a_word_is_a_value():
+    given = gaussian("mxfp4", 3, 64, 17)
+    product = same(given, given, BlockAccumulator(register=FixedRegister(40, 12)))
+    assert product.codes is None
+    assert product.path["pairs"] == 9
+
+
+def test_traps_name_what_the_reference_names():
+    given = gaussian("mxfp4", 3, 64, 18)
+    accumulator = BlockAccumulator(register=FixedRegister(4, 2, Overflow.TRAP))
+    with pytest.raises(OverflowTrap, match="register must hold"):
+        multiply(prepare(given, accumulator), given)
+
+
+def test_rows_that_do_not_fit():
+    given = gaussian("mxfp4", 3, 64, 19)
+    with pytest.raises(InputError, match="rows must be of one length, not 32 and 64"):
+        multiply(prepare(given, EXACT), gaussian("mxfp4", 3, 32, 19))
+    with pytest.raises(InputError, match=r"need an accumulator with outer\. \[K7\]"):
+        multiply(prepare(gaussian("nvfp4", 3, 64, 19), BlockAccumulator(output=FP32)), given)
+    with pytest.raises(InputError, match="elements must have two axes, rows and K, not 1"):
+        prepare(Blocks(given.format, given.elements[0], (Shared(given.levels[0].scale[0]),)), EXACT)
+    wrong = Blocks(given.format, given.elements + 16, given.levels)
+    with pytest.raises(InputError, match="codes must be 0 to 15"):
+        multiply(prepare(given, EXACT), wrong)
