@@ -182,6 +182,23 @@ def test_what_is_proved():
     assert found["nodes"]["y"]["registers"] is None
 
 
+def test_scales_in_the_weights_leave_the_register_on_the_way():
+    """15 * (a + 1000) - 15 * (b + 1000) is small; what a dense layer adds first is not, and saturates."""
+    op = GroupDense(
+        [[15, -15, 1, 2]],
+        [[1, 1]],
+        2,
+        weight_format=IntFormat(6),
+        input_zero_point=-1000,
+        accumulator=Accumulator(IntFormat(14), Overflow.SATURATE),
+    )
+    network = network_of(op, ((4,), IntFormat(8)))
+    assert prove(network).proved
+    assert plan(network, events=True).steps[0].reason.startswith("scales multiplied into weights [V1]")
+    x = np.array([[127, -128, 127, 127], [-128, 127, -128, -128]])
+    assert everywhere(network, x).ravel().tolist() == [15 * 255 + 3 * 1127, -15 * 255 + 3 * 872]
+
+
 def test_the_narrowest_registers_are_tight():
     """One bit less, and an input of the layer shows it."""
     network = stepped(Accumulator(IntFormat(40), tile=2, inner=Accumulator(IntFormat(40))), 2)
