@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from intsim.engine.lowered import Lowered, Work, ready
+from intsim.engine.reference import fault
 from intsim.formats import TensorSpec
 from intsim.kernels.launch import Launch
 from intsim.kernels.scratch import LINE, aligned
@@ -155,11 +156,18 @@ class Tape:
         return bound(lanes, outside, threads)
 
     def _launches(self, held: Mapping[str, Array]) -> list[Launch]:
-        """Every step's launch on these tensors."""
+        """Every step's launch on these tensors; a copy would hold what they were when it was made."""
+        from intsim.kernels.native import places_of
+
         found = []
         for step in self.steps:
             given = tuple([ready(held[name]) for name in step.inputs])
-            found.append(step.lowered.begin(given, held[step.outputs[0]]))  # type: ignore[misc]  # rule Q7
+            launch = step.lowered.begin(given, held[step.outputs[0]])  # type: ignore[misc]  # rule Q7
+            arrays = [array for _, array in places_of((*launch.before, *launch.after))]
+            for name in (*step.inputs, *step.outputs):
+                if not any(np.may_share_memory(held[name], array) for array in arrays):
+                    raise fault(step.name, f"its launch must work on {name} itself, not on a copy")
+            found.append(launch)
         return found
 
     def _inside(self, batch: int) -> dict[str, Array]:

@@ -120,6 +120,17 @@ def test_lanes_and_rows_change_nothing(batch, threads):
         assert found.trace["conv"].tobytes() == expected.trace["conv"].tobytes()
 
 
+def test_a_launch_on_a_copy_is_refused():
+    made = plan(residual(np.random.default_rng(4)))
+    lowered = made.steps[1].lowered
+    begin = lowered.begin
+    object.__setattr__(lowered, "begin", lambda x, out: begin((x[0].copy(),), out))
+    with pytest.raises(
+        RuntimeError, match=r"^depthwise: its launch must work on conv itself, not on a copy\."
+    ):
+        made.run(IMAGES)
+
+
 def test_few_samples_of_little_work_take_one_thread(monkeypatch):
     monkeypatch.undo()
     made = plan(residual(np.random.default_rng(4)))
