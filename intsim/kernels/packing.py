@@ -33,7 +33,8 @@ from intsim.record import Array
 
 _INT8, _INT16 = IntFormat(8), IntFormat(16)
 _CHUNK = 2048
-"""Bytes of input row that are multiplied at a time, for one panel at once (rule B2): 32 KiB of weights."""
+"""Bytes of input row that are multiplied at a time, for one panel at once (rule B2): 32 KiB of weights, which
+are more of them where they are packed."""
 _GRAIN, _SHORT_GRAIN, _SHORT = 48, 64, 128
 """About how many rows are finished at a time, of longer rows and of those of at most so many bytes."""
 
@@ -98,7 +99,7 @@ def steps_of(terms: int, kernel: Kernel, item: int) -> int:
 
 def pieces(steps: int, kernel: Kernel) -> int:
     """Into how many equal pieces a long segment is cut, so that several chunks can be made of it."""
-    most = _CHUNK // kernel.panels // kernel.depth
+    most = _CHUNK * 8 // kernel.bits // kernel.panels // kernel.depth
     for count in range(1, steps + 1):
         if steps % count == 0 and steps // count <= most:
             return count if steps // count * 4 >= most else 1
@@ -107,7 +108,7 @@ def pieces(steps: int, kernel: Kernel) -> int:
 
 def chunk(steps: int, kernel: Kernel) -> int:
     """How many segments of so many steps are multiplied at a time."""
-    return max(1, _CHUNK // kernel.panels // (steps * kernel.depth))
+    return max(1, _CHUNK * 8 // kernel.bits // kernel.panels // (steps * kernel.depth))
 
 
 def grain(kernel: Kernel, depth: int) -> int:
