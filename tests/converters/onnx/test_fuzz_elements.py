@@ -177,7 +177,7 @@ LEFT = (
 
 @pytest.mark.parametrize(("models", "form"), CASES, ids=named)
 def test_every_integer_is_the_runtimes(models: Any, form: str) -> None:
-    @settings(max_examples=25)
+    @settings(max_examples=15)
     @given(models(form))
     def check(data: bytes) -> None:
         agree_or_assume(data, "ort")
@@ -196,7 +196,7 @@ REFERENCED = [
     ("models", "form"), REFERENCED, ids=lambda entry: entry if isinstance(entry, str) else ""
 )
 def test_every_integer_is_the_references(models: Any, form: str) -> None:
-    @settings(max_examples=15)
+    @settings(max_examples=10)
     @given(models(form, opsets=(21,)))
     def check(data: bytes) -> None:
         agree_or_assume(data, "onnx-ref")

@@ -184,7 +184,7 @@ def named(entry: Any) -> str:
 
 @pytest.mark.parametrize(("models", "form", "real"), CASES, ids=named)
 def test_every_integer_is_the_runtimes(models: Any, form: str, real: bool) -> None:
-    @settings(max_examples=20)
+    @settings(max_examples=12)
     @given(models(form, real))
     def check(data: bytes) -> None:
         try:

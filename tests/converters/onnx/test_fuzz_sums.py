@@ -16,7 +16,7 @@ from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
 from tests.converters.onnx.drawing import EIGHT, codes, draw_meaning, output_meaning, windows, zero_points
 from tests.converters.onnx.runtime import RuntimeRefused
 
-EXAMPLES = 40
+EXAMPLES = 25
 
 
 @st.composite

@@ -145,7 +145,7 @@ def test_sparse_initializers_are_told() -> None:
     assert "initializers must be dense" in refused(made.SerializeToString())
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.data())
 def test_a_damaged_file_is_an_error_in_words_or_another_model(data: st.DataObject) -> None:
     """Bytes changed, put in or left out: the converter raises one of its own errors, or reads it."""
