@@ -59,20 +59,7 @@ class QonnxConverter:
     default_dialect = DEFAULT
 
     def convert(self, source: Source, dialect: str | None = None) -> Network:
-        """The network of a file, or of a file's bytes, with QONNX' integers.
-
-        Parameters
-        ----------
-        source : path, or the file's bytes
-        dialect : a key of `dialects`; `default_dialect` where absent
-
-        Raises
-        ------
-        FileError
-            The file cannot be read as .onnx.
-        ConversionError
-            It holds something that cannot be mapped exactly; every such thing is listed.
-        """
+        """As `Converter.convert`; the source may be a file's bytes. All that cannot be mapped is listed."""
         return convert_file(source, dialect).network
 
 
