@@ -9,7 +9,7 @@ from brevitas.quant.shifted_scaled_int import ShiftedUint8ActPerTensorFloat, Shi
 from intsim_converters.brevitas import convert
 from torch import nn
 
-from intsim import Accumulator, run
+from intsim import Accumulator, Rounding, run
 from intsim.formats import Bipolar, IntFormat, Ternary
 from tests.converters.brevitas.agree import brevitas_integers, channels_last, differences, run_all
 from tests.converters.brevitas.exact import true_sums
@@ -160,13 +160,16 @@ def test_low_bit_formats_are_named():
     assert network.specs["4"].format == Ternary()
 
 
-def test_a_shift_where_it_is_the_same_function():
+@pytest.mark.parametrize("rounding", ["round", "floor", "ceil"])
+def test_a_shift_where_it_is_the_same_function(rounding):
     fixed = {"bit_width": 6, "restrict_scaling_type": "power_of_two", **TENSOR}
     weights = {"weight_restrict_scaling_type": "power_of_two", "bias": False}
-    layers = image(**fixed), qnn.QuantLinear(8, 5, **weights), qnn.QuantReLU(**fixed)
-    network = agreed(*calibrated(*layers, shape=(8,)))
+    activation = qnn.QuantReLU(float_to_int_impl_type=rounding, **fixed)
+    network = agreed(*calibrated(image(**fixed), qnn.QuantLinear(8, 5, **weights), activation, shape=(8,)))
     (shift, limits) = network.node("2").op.requantization.steps
     assert (type(shift).__name__, type(limits).__name__) == ("ShiftRight", "Clamp")
+    wanted = {"round": Rounding.HALF_EVEN, "floor": Rounding.FLOOR, "ceil": Rounding.CEIL}
+    assert shift.rounding == wanted[rounding]
 
 
 def test_the_bias_of_the_last_layer():

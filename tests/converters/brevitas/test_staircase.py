@@ -83,6 +83,20 @@ def test_a_sum_counts_as_its_real_rounded_once_does(name, a, b, sign, offset, st
     assert np.array_equal(steps.lowest + reached, found.codes(reals[:, None])[:, 0])
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_reals_between_two_floats(name):
+    """Sums in eighths of the gap before every step: the fourth is a tie, which goes to the even float."""
+    found = KINDS[name]
+    steps = float_steps(found.codes, 1)
+    for k, value in enumerate(steps.at[:, 0]):
+        below, up = Fraction(float(before(value))), Fraction(float(value))
+        affine = Affine((Span.of((up - below) / 8),), (Span.of(below),))
+        (least,) = integer_steps(steps, affine).at[k]
+        assert least in (4, 5)
+        rounded = [nearest_float32(below + (up - below) * n / 8) for n in range(9)]
+        assert [n >= least for n in range(9)] == [bool(entry >= value) for entry in rounded]
+
+
 def test_a_slope_of_zero_has_one_code():
     found = KINDS["int4"]
     steps = float_steps(found.codes, 1)
