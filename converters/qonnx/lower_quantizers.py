@@ -136,7 +136,7 @@ def _counting(op: QonnxLowering, rows: Array, rank: int) -> Quantizer:
         return Quantizer(quantizers.reached, (rows,), -1, 2, 1, Bipolar(), slope, zero)
     if whole([scale, bias]) and max(abs(scale * steps), abs(bias)) < 2**24:
         least, unit = int(bias), int(scale)
-        format = _out_type(op, least, least + unit * steps)
+        format = _out_type(op, least + unit * np.arange(steps + 1))
         return Quantizer(quantizers.reached, (rows,), least, unit, steps, format, slope, zero)
     slope = one(scale, rank, np.float64)
     format = IntFormat.covering(0, steps)
@@ -151,14 +151,15 @@ def _behind(op: QonnxLowering, codes: Any) -> Any:
     return codes.then(Step("Add", (one(bias, len(codes.shape), np.float32),)))
 
 
-def _out_type(op: QonnxLowering, low: int, high: int) -> Format:
+def _out_type(op: QonnxLowering, codes: Array) -> Format:
     """Rule P3."""
     name = op.attribute("out_dtype", "")
     kind = parse(name)
     op.require(not name or kind is not None, f"out_dtype must be one of QONNX' data types, not {name!r}")
     if kind is None or kind.format is None or kind.step != 1:
-        return IntFormat.covering(low, high)
-    op.require(kind.format.holds(low, high), f"out_dtype {name} must hold {low} to {high}. [P3]")
+        return IntFormat.covering(int(codes.min()), int(codes.max()))
+    outside = codes[kind.format.outside(codes)]
+    op.require(not outside.size, f"out_dtype {name} must hold the code {outside[:1].tolist()}. [P3]")
     return kind.format
 
 

@@ -79,6 +79,10 @@ def control_flow(b: QonnxBuilder) -> str:
     return b.node("Loop", [codes(b)])
 
 
+def zero_among_signs(b: QonnxBuilder) -> str:
+    return b.thresholds(codes(b), [[-1.0, 1.0]], out_bias=-1.0, out_dtype="BIPOLAR")
+
+
 def constant_over_computed(b: QonnxBuilder) -> str:
     return b.quant(b.node("Div", [b.floats(1.0), codes(b)]), 0.1)
 
@@ -128,6 +132,7 @@ REFUSALS: list[tuple[Callable[[QonnxBuilder], str], str]] = [
     (sigmoid, r"Sigmoid \(-> 't1'\): is not an operator that this converter knows"),
     (float_quant, "FloatQuant .* is not an operator that this converter knows"),
     (control_flow, r"Loop \(-> 't1'\): runs other graphs; control flow is not converted"),
+    (zero_among_signs, r"out_dtype BIPOLAR must hold the code \[0\]"),
     (constant_over_computed, "divisor must be a constant, not computed"),
     (float_output, "graph output .* float region: Add behind 'x' must be a scale"),
     (scales_that_do_not_meet, "scales must be equal, or whole multiples of one another"),
