@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from intsim.formats import TensorSpec
 from intsim.network import Network
 from intsim.record import Array
 
@@ -50,14 +49,14 @@ class Runner(Protocol):
     """A framework's file, ready to be run by the framework.
 
     what : the runtime and its version, in a reader's words
-    inputs : of the file, as a network of it has them
+    network : of the file, with the dialect's integers if it has them for the whole file
     axes : the tensors that the framework shows and networks name alike -> which axis of the network's sample
         each axis of the framework's sample is; None: the same order
     left_out : tensors that both name and that cannot be compared -> why, in one line
     """
 
     what: str
-    inputs: Mapping[str, TensorSpec]
+    network: Network
     axes: Mapping[str, tuple[int, ...] | None]
     left_out: Mapping[str, str]
 
@@ -66,7 +65,7 @@ class Runner(Protocol):
 
         Parameters
         ----------
-        inputs : by name, as `inputs` has them, batch axis first
+        inputs : by name, as `network` has them, batch axis first
         names : some of `axes`
 
         Raises

@@ -38,14 +38,14 @@ class OnnxRunner:
     def __init__(self, source: Path, dialect: str) -> None:
         model = read_model(source)
         self._conversion = _converted(model, dialect)
-        self._network = network = self._conversion.network
+        self.network = network = self._conversion.network
         proto = onnx.load_model(str(source))
         made = {name for node in proto.graph.node for name in node.output}
         names = [name for name in network.specs if name in made and name in network.producers]
         ports = {port.name: port.type.tensor_type for port in proto.graph.input}
-        self.inputs = {entry.name: entry.spec for entry in network.inputs}
-        self._dtypes = {name: helper.tensor_dtype_to_np_dtype(ports[name].elem_type) for name in self.inputs}
-        self._shapes = {name: tuple(d.dim_value for d in ports[name].shape.dim) for name in self.inputs}
+        given = {entry.name: ports[entry.name] for entry in network.inputs}
+        self._dtypes = {name: helper.tensor_dtype_to_np_dtype(x.elem_type) for name, x in given.items()}
+        self._shapes = {name: tuple(d.dim_value for d in x.shape.dim) for name, x in given.items()}
         layouts = self._conversion.layouts
         self.axes = {name: _IMAGE if layouts.get(name) is Layout.IMAGE else None for name in names}
         kind = ReferenceSession if dialect == "onnx-ref" else OrtSession
@@ -73,7 +73,7 @@ class OnnxRunner:
     def _joined(self, name: str, pieces: Sequence[np.ndarray]) -> np.ndarray:
         """Samples one after another, a batch axis first, each with the network's sizes if they fit."""
         x = np.concatenate(pieces) if self._conversion.batch.strict else np.stack(pieces)
-        shape, axes = self._network.specs[name].shape, self.axes[name]
+        shape, axes = self.network.specs[name].shape, self.axes[name]
         theirs = shape if axes is None else tuple(shape[axis] for axis in axes)
         return x.reshape(len(x), *theirs) if x[0].size == np.prod(theirs, dtype=int) else x
 

@@ -49,8 +49,8 @@ class TfliteRunner:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise ConversionError(Finding(model.where, f"is not taken by LiteRT: {error}")) from error
-        self.inputs = {entry.name: entry.spec for entry in network.inputs}
-        for name, detail in zip(self.inputs, self._interpreter.get_input_details(), strict=True):
+        self.network, self._inputs = network, [entry.name for entry in network.inputs]
+        for name, detail in zip(self._inputs, self._interpreter.get_input_details(), strict=True):
             if np.prod(detail["shape"]) != network.specs[name].size:
                 rule = f"input {name!r} must be one sample of {network.specs[name].shape}"
                 raise ConversionError(Finding(model.where, f"{rule} to be run here, not {detail['shape']}"))
@@ -68,7 +68,7 @@ class TfliteRunner:
     def run(self, inputs: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, np.ndarray]:
         kept: dict[str, list[np.ndarray]] = {name: [] for name in names}
         for sample in range(len(next(iter(inputs.values())))):
-            for name, detail in zip(self.inputs, self._interpreter.get_input_details(), strict=True):
+            for name, detail in zip(self._inputs, self._interpreter.get_input_details(), strict=True):
                 values = np.asarray(inputs[name][sample])
                 self._interpreter.set_tensor(
                     detail["index"], values.reshape(detail["shape"]).astype(detail["dtype"])

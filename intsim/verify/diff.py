@@ -109,16 +109,19 @@ def diff(
     first = told.first
     if first is None:
         return told
-    return replace(told, reason=reason_of(network, first.name, *shown[first.name]))
+    alike = {entry.difference.name for entry in told.tensors if entry.difference.equal}
+    reason = reason_of(network, first.name, *shown[first.name], alike, runner.network, engine)
+    return replace(told, reason=reason)
 
 
 def _unlike_inputs(network: Network, runner: Runner) -> Iterator[Finding]:
     """Where the two sides cannot be given the same (rule V1)."""
     hint = "; was the network converted from this file?"
     ours = {entry.name: entry.spec for entry in network.inputs}
-    for name in ours.keys() - runner.inputs.keys():
-        yield Finding(f"input {name!r}", f"must be one of {', '.join(runner.inputs)}, as of the file{hint}")
-    for name, theirs in runner.inputs.items():
+    wanted = {entry.name: entry.spec for entry in runner.network.inputs}
+    for name in ours.keys() - wanted.keys():
+        yield Finding(f"input {name!r}", f"must be one of {', '.join(wanted)}, as of the file{hint}")
+    for name, theirs in wanted.items():
         if name not in ours:
             yield Finding(f"input {name!r}", f"must be the network's too, as the file has it{hint}")
         elif (ours[name].shape, ours[name].format) != (theirs.shape, theirs.format):

@@ -6,15 +6,17 @@ Y1. A reason is a network with one thing changed that gives the other side's ten
     Nothing is told that was not run.
 Y2. Looked for, in this order: layout (the same integers in other places), a fused op (the other side's tensor
     is another of the network's), the order of the zero point, the arithmetic of the scale, a clamp that is
-    not there, the requantization of another dialect, another rounding of a step, overflow (another register).
-Y3. Changes are made to the node that makes the tensor, and to the sum that it reads.
+    not there, the requantization of another dialect, another rounding of a step, overflow (another register),
+    another op (the file's own, as it is converted for that runtime: a scale, a weight, a table).
+Y3. Changes are made to the nodes between the tensor and those that both sides have alike (`diff_region`), the
+    nearest first. Each is tried on one sample that differs, and if it explains that, on the whole batch.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -39,25 +41,31 @@ from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
 from intsim.ops import Requantize
 from intsim.record import Array
+from intsim.verify.diff_region import Region, region_of
 from intsim.verify.equivalence_dialects import by_dialect
 
-_PAIRS = Accumulator(IntFormat(32), tile=2, inner=Accumulator(IntFormat(16), Overflow.SATURATE))
 _REGISTERS = (
-    ("pairs of products saturate in 16 bits (x86 without VNNI)", _PAIRS),
     ("the register holds every sum", Accumulator(IntFormat(64))),
     *(
         (f"the register is int{bits} and does {overflow.name}", Accumulator(IntFormat(bits), overflow))
         for bits in (32, 24, 16)
         for overflow in (Overflow.WRAP, Overflow.SATURATE)
     ),
+    (
+        "pairs of products saturate in 16 bits (x86 without VNNI)",
+        Accumulator(IntFormat(32), tile=2, inner=Accumulator(IntFormat(16), Overflow.SATURATE)),
+    ),
 )
+
+Ops = Mapping[str, Any]
+"""Node -> the op in its place."""
 
 
 @dataclass(frozen=True)
 class Reason:
     """What explains a difference.
 
-    kind : "layout", "fused op", "zero point", "scale", "rounding", "clamp" or "overflow"
+    kind : "layout", "fused op", "zero point", "scale", "rounding", "clamp", "overflow" or "op"
     words : what the other side does, in one line
     also : other changes of the same kind that give the same integers on this batch
     """
@@ -67,7 +75,15 @@ class Reason:
     also: tuple[str, ...] = ()
 
 
-def reason_of(network: Network, tensor: str, inputs: Mapping[str, Any], theirs: Array) -> Reason | None:
+def reason_of(
+    network: Network,
+    tensor: str,
+    inputs: Mapping[str, Any],
+    theirs: Array,
+    alike: Collection[str] = (),
+    file: Network | None = None,
+    engine: str = "fast",
+) -> Reason | None:
     """What makes the other side's tensor of the network's (rules Y1 to Y3); None where nothing tried does.
 
     Parameters
@@ -75,24 +91,36 @@ def reason_of(network: Network, tensor: str, inputs: Mapping[str, Any], theirs: 
     tensor : name of the first tensor that differs
     inputs : a batch in which it does
     theirs : the other side's tensor for it, in the network's layout
+    alike : names of tensors that both sides have alike
+    file : the other side's file as it is converted, with the network's names
+    engine : what runs the network
     """
-    ours = run(network, inputs, trace=("*",)).trace
+    ours = run(network, inputs, trace=("*",), engine=engine).trace
     moved = _layout(ours[tensor], theirs) or _fused(network, tensor, ours, theirs)
     if moved is not None:
         return moved
+    if ours[tensor].shape != theirs.shape:
+        return None
+    region = region_of(network, tensor, alike, {**inputs, **ours})
+    sample = int(np.argwhere(ours[tensor] != theirs)[0][0])
     found: list[Reason] = []
-    for reason, other in _variants(network, network.producers[tensor]):
+    for reason, ops in _variants(network, region, file):
         if found and reason.kind != found[0].kind:
             break
-        try:
-            made = run(other, inputs, trace=(tensor,)).trace[tensor]
-        except IntsimError:
-            continue
-        if np.array_equal(made, theirs):
+        if _explains(region, ops, theirs, sample, engine) and reason not in found:
             found.append(reason)
     if not found:
         return None
     return Reason(found[0].kind, found[0].words, tuple(reason.words for reason in found[1:]))
+
+
+def _explains(region: Region, ops: Ops, theirs: Array, sample: int, engine: str) -> bool:
+    """Rule Y3."""
+    one = region.made(ops, engine, sample)
+    if one is None or not np.array_equal(one, theirs[sample : sample + 1]):
+        return False
+    every = region.made(ops, engine)
+    return every is not None and np.array_equal(every, theirs)
 
 
 def _layout(ours: Array, theirs: Array) -> Reason | None:
@@ -114,31 +142,52 @@ def _fused(network: Network, tensor: str, ours: Mapping[str, Array], theirs: Arr
     return None
 
 
-def _variants(network: Network, node: Node) -> Iterator[tuple[Reason, Network]]:
-    """Rule Y3."""
-    if isinstance(node.op, Requantize):
-        for reason, rule in itertools.chain(
-            _rules(node.op.requantization), _dialects(network, node), _roundings(node.op.requantization)
-        ):
-            yield reason, _with(network, node, node.op.replace(requantization=rule))
-    for summing in (node, network.producers.get(node.inputs[0]) if node.inputs else None):
-        accumulator = None if summing is None else accumulator_of(summing.op)
-        if summing is None or accumulator is None:
+def _variants(network: Network, region: Region, file: Network | None) -> Iterator[tuple[Reason, Ops]]:
+    """Rules Y2 and Y3: reasons, and node -> its other op."""
+    scaling = [node for node in region.nodes if isinstance(node.op, Requantize)]
+    for makes in (_rules, _dialects, _roundings):
+        for node in scaling:
+            for reason, rule in makes(network, node):
+                yield reason, {node.name: node.op.replace(requantization=rule)}
+    for node in region.nodes:
+        accumulator = accumulator_of(node.op)
+        if accumulator is None:
             continue
         for words, other in _REGISTERS:
             register = other.replace(order=accumulator.order, zero_point=accumulator.zero_point)
             if register != accumulator:
-                op = summing.op.replace(accumulator=register)
-                yield Reason("overflow", words), _with(network, summing, op)
+                yield Reason("overflow", words), {node.name: node.op.replace(accumulator=register)}
+    yield from _files(region, file)
 
 
-def _with(network: Network, node: Node, op: Any) -> Network:
-    """The network with another op in one place; where that does not fit, it stays as it is."""
-    nodes = tuple(entry.replace(op=op) if entry.name == node.name else entry for entry in network.nodes)
-    try:
-        return network.replace(nodes=nodes)
-    except IntsimError:
-        return network
+def _files(region: Region, file: Network | None) -> Iterator[tuple[Reason, Ops]]:
+    """The file's ops in the place of the network's: one of them, then all."""
+    others = {}
+    for node in region.nodes if file is not None else ():
+        maker = file.producers.get(node.outputs[0])  # type: ignore[union-attr]
+        if maker is not None and type(maker.op) is type(node.op) and maker.op != node.op:
+            others[node.name] = maker.op
+            yield Reason("op", _other(node, maker.op)), {node.name: maker.op}
+    if len(others) > 1:
+        said = "; ".join(_other(node, others[node.name]) for node in region.nodes if node.name in others)
+        yield Reason("op", said), others
+
+
+def _other(node: Node, op: Any) -> str:
+    return f"{node.name} has another {', '.join(_unlike(node.op, op))} in the file"
+
+
+def _unlike(a: Any, b: Any, path: str = "") -> Iterator[str]:
+    """Where two records differ, by field."""
+    if is_dataclass(a) and type(a) is type(b):
+        for entry in fields(a):
+            inner = f"{path}.{entry.name}" if path else entry.name
+            yield from _unlike(getattr(a, entry.name), getattr(b, entry.name), inner)
+    elif isinstance(a, tuple) and isinstance(b, tuple) and len(a) == len(b):
+        for place, (x, y) in enumerate(zip(a, b, strict=True)):
+            yield from _unlike(x, y, f"{path}[{place}]")
+    elif not np.array_equal(a, b):
+        yield path
 
 
 def _dialects(network: Network, node: Node) -> Iterator[tuple[Reason, Requantization]]:
@@ -182,8 +231,9 @@ def _remade(rule: Requantization, dialect: Dialect) -> Requantization | None:
     )
 
 
-def _rules(rule: Requantization) -> Iterator[tuple[Reason, Requantization]]:
+def _rules(network: Network, node: Node) -> Iterator[tuple[Reason, Requantization]]:
     """A requantization with one thing but a rounding changed."""
+    rule: Requantization = node.op.requantization  # type: ignore[attr-defined]
     steps = rule.steps
     for place, step in enumerate(steps):
         if isinstance(step, Scale):
@@ -194,7 +244,8 @@ def _rules(rule: Requantization) -> Iterator[tuple[Reason, Requantization]]:
             yield Reason("clamp", f"step {place + 1}, a clamp, is not made here"), without
 
 
-def _roundings(rule: Requantization) -> Iterator[tuple[Reason, Requantization]]:
+def _roundings(network: Network, node: Node) -> Iterator[tuple[Reason, Requantization]]:
+    rule: Requantization = node.op.requantization  # type: ignore[attr-defined]
     for place, step in enumerate(rule.steps):
         if isinstance(step, Scale | ShiftRight):
             for rounding in Rounding:

@@ -1,5 +1,7 @@
 """`diff` against a side that does one thing otherwise: the first tensor, its counts, and the reason."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -15,15 +17,16 @@ from intsim.arithmetic import (
     ShiftRight,
 )
 from intsim.arithmetic.dialects import DIALECTS
-from intsim.engine import run
+from intsim.engine import run as run_by
 from intsim.errors import SpecError
 from intsim.formats import IntFormat
 from intsim.network import NetworkBuilder
 from intsim.ops import Clamp as ClampOp
-from intsim.ops import Conv2d, Requantize
-from intsim.verify.diff import diff
+from intsim.ops import Conv2d, Requantize, Transpose
+from intsim.verify.diff import diff as diff_by
 from intsim.verify.diff_reasons import Reason
 
+diff, run = partial(diff_by, engine="reference"), partial(run_by, engine="reference")  # compiles nothing
 RNG = np.random.default_rng(0)
 WEIGHT = RNG.integers(-127, 128, (4, 3, 3, 2))
 NEXT = RNG.integers(-127, 128, (3, 1, 1, 4))
@@ -51,7 +54,6 @@ class Side:
     what = "the other side"
 
     def __init__(self, network, shown=("codes", "relu", "codes2"), axes=None, calls=None):
-        self.inputs = {entry.name: entry.spec for entry in network.inputs}
         self.left_out = {"sum": "nobody shows it", "elsewhere": "no tensor of the network"}
         self.network, self.axes = network, dict.fromkeys(shown, axes)
         self.calls = calls or {}
@@ -184,8 +186,39 @@ def test_counts_and_the_first_index_over_batches():
     assert found.reason is None
 
 
+def test_two_changes_at_once_are_the_files_own():
+    """No single change explains it: the weights and the zero point are others, and the file says so."""
+    side, other = Side(network_of((AFTER,))), network_of(FIXED)
+    weight = [node.replace(op=Conv2d(-WEIGHT, padding=((1, 1), (1, 1)))) if node.name == "sum" else node
+              for node in side.network.nodes]  # fmt: skip
+    side.network = side.network.replace(nodes=tuple(weight))
+    found = diff(other, side, batches())
+    assert found.first.name == "codes"
+    assert found.reason == Reason(
+        "op",
+        "codes has another requantization.steps in the file; sum has another weight in the file",
+    )
+
+
+def test_a_reason_behind_moves():
+    """The framework shows the tensor behind a transposition only."""
+    builders = []
+    for rounding in (Rounding.HALF_AWAY, Rounding.HALF_EVEN):
+        builder = NetworkBuilder()
+        name = builder.input("x", (6, 5, 2), IntFormat(8, signed=False))
+        name = builder.add(Conv2d(WEIGHT), name, name="sum")
+        steps = (Multiply(multipliers=1), ShiftRight(bits=9, rounding=rounding))
+        name = builder.add(Requantize(Requantization(steps, IntFormat(8))), name, name="y/nhwc")
+        builder.output(builder.add(Transpose((2, 0, 1)), name, name="y"))
+        builders.append(builder.build())
+    found = diff(builders[0], Side(builders[1], ("y",)), batches())
+    assert found.first.name == "y"
+    assert found.reason.kind == "rounding"
+    assert "step 2 rounds HALF_EVEN, not HALF_AWAY" in found.reason.also
+
+
 def test_what_is_left_out_is_told():
-    found = diff(network_of(), Side(network_of()), [{"x": INPUTS[:2]}], engine="reference")
+    found = diff(network_of(), Side(network_of()), [{"x": INPUTS[:2]}])
     assert found.left_out == {"sum": "nobody shows it"}
 
 

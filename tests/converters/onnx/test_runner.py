@@ -10,10 +10,12 @@ import onnx
 import pytest
 from intsim_converters.onnx import CONVERTER
 
+from intsim.arithmetic import Accumulator, Overflow, Rounding
 from intsim.errors import ConversionError, SpecError
 from intsim.formats import IntFormat
 from intsim.network import Network
 from intsim.verify.diff import Diff, diff
+from intsim.verify.diff_reasons import Reason
 from tests.converters.onnx.builder import OnnxBuilder
 
 RNG = np.random.default_rng(0)
@@ -57,7 +59,8 @@ def compared(
     path.write_bytes(data)
     network = network or CONVERTER.convert(path, dialect)
     inputs = {}
-    for name, spec in CONVERTER.runner(path, dialect).inputs.items():
+    for entry in CONVERTER.runner(path, dialect).network.inputs:
+        name, spec = entry.name, entry.spec
         shape = count, *spec.shape
         real = not isinstance(spec.format, IntFormat)
         values = (
@@ -120,6 +123,56 @@ def test_types_that_numpy_has_not(dtype: str, dialect: str, tmp_path: Path) -> N
     b.output(b.quantize(x, b.meaning("r", np.float32(4), 1, dtype), "y"), dtype)
     found = compared(tmp_path, b.build(), 20, dialect)
     assert sizes(found) == {"inside": 120, "real": 120, "y": 120}
+
+
+def test_a_changed_scale_is_found(tmp_path: Path) -> None:
+    data = convolution((1, 2, 6, 4))
+    (tmp_path / "model.onnx").write_bytes(data)
+    network = CONVERTER.convert(tmp_path / "model.onnx")
+    model = onnx.ModelProto.FromString(data)
+    (scale,) = (entry for entry in model.graph.initializer if entry.name == "a_scale")
+    scale.CopyFrom(onnx.numpy_helper.from_array(np.array(11.9, np.float32), "a_scale"))
+    found = compared(tmp_path, model.SerializeToString(), 4, network=network)
+    assert found.first is not None
+    assert found.first.name == "a"
+    assert found.reason == Reason("op", "a has another requantization.steps[0].factors in the file")
+
+
+def changed(network: Network, tensor: str, **fields: Any) -> Network:
+    """With other fields of the op that makes a tensor."""
+    maker = network.producers[tensor]
+    nodes = [n.replace(op=n.op.replace(**fields)) if n is maker else n for n in network.nodes]
+    return network.replace(nodes=tuple(nodes))
+
+
+def test_another_rounding_is_found(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(convolution((1, 2, 6, 4)))
+    network = CONVERTER.convert(tmp_path / "model.onnx")
+    rule = network.producers["a"].op.requantization  # type: ignore[attr-defined]
+    steps = (rule.steps[0].replace(rounding=Rounding.FLOOR), *rule.steps[1:])
+    other = changed(network, "a", requantization=rule.replace(steps=steps))
+    found = compared(tmp_path, (tmp_path / "model.onnx").read_bytes(), 4, network=other)
+    assert found.first is not None
+    assert found.first.name == "a"
+    assert found.reason is not None
+    assert found.reason.kind == "rounding"
+    assert "step 1 rounds HALF_EVEN, not FLOOR" in (found.reason.words, *found.reason.also)
+
+
+def test_a_narrow_accumulator_is_found(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(convolution((1, 2, 6, 4)))
+    network = CONVERTER.convert(tmp_path / "model.onnx")
+    narrow = Accumulator(IntFormat(12), Overflow.SATURATE)
+    found = compared(
+        tmp_path,
+        (tmp_path / "model.onnx").read_bytes(),
+        4,
+        network=changed(network, "a/accumulator", accumulator=narrow),
+    )
+    assert found.first is not None
+    assert found.first.name == "a"
+    assert found.reason is not None
+    assert (found.reason.kind, found.reason.words) == ("overflow", "the register holds every sum")
 
 
 def test_a_file_that_its_dialect_does_not_take_is_run_all_the_same(tmp_path: Path) -> None:
