@@ -21,7 +21,7 @@ FAR = 1 << 20
 """The exponent of zeros: above every other (rule D1)."""
 
 SIGNIFICAND, EXPONENT, KIND = range(3)
-"""Rows of a table, int32 (3, codes)."""
+"""Rows of a table, int32 (4, codes); the last is whether a code is below zero, or minus zero."""
 
 
 @compiled

@@ -24,7 +24,7 @@ from intsim.kernels.scratch import aligned, scratch
 from intsim.kernels.threads import run_parts
 from intsim.record import Array
 
-_COLUMNS, _ROWS = 128, 64
+_COLUMNS, _ROWS = 256, 64
 _TERMS = 1 << 16  # the most terms of a sum in int32 (rule L4)
 _LONGEST = 1 << 26  # the longest row
 _DIGITS = 4

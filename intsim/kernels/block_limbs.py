@@ -214,12 +214,22 @@ def multiply_planes(
 def add_up(sums: Any, i: int, table: Any, start: Any, held: Any) -> None:
     """Rule L4 for row `i`: both sums, into held[0] and held[1]."""
     low, high, count = held[0], held[1], held.shape[1]
+    first, p = start[0], 0
     for j in range(count):
-        low[j], high[j] = start[0, j], start[1, j]
-    for p in range(table.shape[0]):
-        row, constant, upper = sums[p, i], table[p, 3], table[p, 4]
+        high[j] = start[1, j]
+    while p + 3 <= table.shape[0]:
+        one, two, three = sums[p, i], sums[p + 1, i], sums[p + 2, i]
+        x, y, z = table[p, 3], table[p + 1, 3], table[p + 2, 3]
         for j in range(count):
-            low[j] += np.int64(row[j]) * constant
+            low[j] = first[j] + np.int64(one[j]) * x + np.int64(two[j]) * y + np.int64(three[j]) * z
+        first, p = low, p + 3
+    while p < table.shape[0]:
+        row, constant = sums[p, i], table[p, 3]
+        for j in range(count):
+            low[j] = first[j] + np.int64(row[j]) * constant
+        first, p = low, p + 1
+    for p in range(table.shape[0]):
+        row, upper = sums[p, i], table[p, 4]
         for j in range(count if upper else 0):
             high[j] += np.int64(row[j]) * upper
 

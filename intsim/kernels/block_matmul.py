@@ -198,7 +198,7 @@ def _rounds_once(call: _Call) -> bool:
 
 def _limbs(call: _Call, columns: Columns) -> Product:
     """Rule X1, and X2 for the rows that limbs do not hold."""
-    out = np.zeros((call.left.rows, call.right.rows), storage(call.rule.result))
+    out = np.empty((call.left.rows, call.right.rows), storage(call.rule.result))
     skipped = limb_rows(call.rule, call.left, columns, out, call.threads)
     product = Product(call.rule.result, out, None, {"limbs": out.size, "pairs": 0, "reference": 0})
     rest = np.setdiff1d(np.arange(call.left.rows), skipped)

@@ -58,6 +58,7 @@ class Source:
 
     given: Blocks | Operand
     _scales: dict[bool, Planes] = field(default_factory=dict)
+    _tables: dict[tuple[int | None, bool], Array] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -182,10 +183,8 @@ class Source:
         if plain not in self._scales:
             if self._is_tabled:
                 last = self._levels[-1][0]
-                own = _table(self._blocks.format.levels[last].scale, plain)
                 codes = self._codes(last)
-                sizes, exponents, kinds = (np.take(row, codes) for row in own)
-                signs = np.take(_negative(self._blocks.format.levels[last].scale), codes)
+                sizes, exponents, kinds, signs = (np.take(row, codes) for row in self._table(last, plain))
             else:
                 scales = _odd(self._whole.scales) if plain else self._whole.scales
                 sizes, exponents, kinds = scales.significand, scales.exponent, scales.kind
@@ -209,10 +208,9 @@ class Source:
             if plain:
                 plain_rows(significands, exponents)
             return
-        format = self._blocks.format
-        decode_rows(self._codes(None)[rows], _table(format.element, plain), significands, exponents, kinds)
+        decode_rows(self._codes(None)[rows], self._table(None, plain), significands, exponents, kinds)
         for place, size in self._levels[:-1]:
-            own = _table(format.levels[place].scale, plain)
+            own = self._table(place, plain)
             scale_rows(self._codes(place)[rows], own, size, int(plain), significands, exponents, kinds)
 
     @property
@@ -230,6 +228,14 @@ class Source:
             for level, shared in zip(self.given.format.levels, self.given.levels, strict=True)
         )
         return operand(Blocks(self.given.format, one, levels)).outer if self.has_outer else None
+
+    def _table(self, place: int | None, plain: bool) -> Array:
+        """The table of a level's scales, or of elements."""
+        if (place, plain) not in self._tables:
+            format = self._blocks.format
+            entry = format.element if place is None else format.levels[place].scale
+            self._tables[place, plain] = _table(entry, plain)
+        return self._tables[place, plain]
 
     def _codes(self, place: int | None) -> Array:
         """The codes of a level, or of elements, checked once."""
@@ -296,13 +302,13 @@ _tables: dict[tuple[str, bool], Array] = {}
 
 
 def _table(format: AnyFormat, plain: bool) -> Array:
-    """int32 (3, 2**bits): significands with their signs, exponents, kinds."""
+    """int32 (4, 2**bits): significands with their signs, exponents, kinds, and 1 below zero or minus zero."""
     key = repr(format), plain
     if key not in _tables:
         values = table(format)
         if plain:
             values = _odd(values)
-        rows = (values.signed, values.exponent, values.kind)
+        rows = (values.signed, values.exponent, values.kind, values.negative)
         _tables[key] = np.stack([np.asarray(row, np.int64) for row in rows]).astype(np.int32)
     return _tables[key]
 
@@ -314,11 +320,6 @@ def _odd(values: Dyadic) -> Dyadic:
     zero = values.significand == 0
     significand = np.where(zero, 0, values.significand >> np.maximum(down, 0))
     return Dyadic(values.negative, significand, np.where(zero, _FAR, values.exponent + down), values.kind)
-
-
-def _negative(format: AnyFormat) -> Array:
-    """Which codes are below zero, or minus zero."""
-    return np.asarray(table(format).negative)
 
 
 def _outer(values: Dyadic | None, rows: int) -> Array:
