@@ -228,7 +228,7 @@ class Thresholds(Step):
     def check(self) -> Iterator[tuple[str, str]]:
         if self.values.ndim not in (1, 2) or self.values.size == 0:
             yield "values", f"must be a list or one row per channel, not of shape {self.values.shape}"
-        elif (np.diff(self.values, axis=-1) < 0).any():
+        elif (self.values[..., 1:] < self.values[..., :-1]).any():
             yield "values", "must ascend"
 
     def exact(self, value: Array) -> Array:
