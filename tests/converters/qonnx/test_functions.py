@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from intsim_converters.qonnx import quantizers
@@ -47,6 +48,14 @@ def test_quant(data: Any, bits: int, signed: bool, narrow: bool, zero: int) -> N
         codes = low + quantizers.integers(ROUNDINGS[mode], low, high)(x, F(scale), F(zero))
         assert low <= codes.min() <= codes.max() <= high
     assert np.array_equal((codes - zero).astype(F) * F(scale), wanted)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_rounding_beside_its_ties(mode: str) -> None:
+    ties = np.arange(-20, 21, dtype=F) / F(2)
+    x = np.concatenate([ties, *(np.nextafter(ties, F(end)) for end in (-np.inf, np.inf))])
+    codes = quantizers.integers(ROUNDINGS[mode], -8, 7)(x, F(1), F(0)) - 8
+    assert np.array_equal(codes.astype(F), quant(x, F(1), F(0), F(4), True, False, mode))
 
 
 @given(st.data())

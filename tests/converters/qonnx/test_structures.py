@@ -168,6 +168,11 @@ def signals(b: QonnxBuilder) -> str:
     return b.quant(y, 0.5, 4.0)
 
 
+def ties_of_floats(b: QonnxBuilder) -> str:
+    """float32(3 * 0.3) / 0.2 is 4.5, which is no tie in exact arithmetic."""
+    return b.quant(b.quant(b.codes(IMAGE, "INT8"), 0.3, 4.0), 0.2, 6.0)
+
+
 def tied_places(b: QonnxBuilder) -> str:
     """Sums that become one float32 are tied, and the first is taken."""
     y = b.node("Flatten", [b.node("GlobalAveragePool", [conv(b, image(b), 6)])])
@@ -207,7 +212,7 @@ STRUCTURES: list[Callable[[QonnxBuilder], str]] = [
     residual, residual_of_two_scales, maxima, maxima_with_borders, signs_of_maxima, average,
     average_with_borders, truncated_average, global_average, mean, joined, joined_of_two_formats,
     blocks_first, blocks_last, flattened_by_channel, squeezed, channels_last, turned, bordered,
-    bordered_signs, offset, places, signals, tied_places,
+    bordered_signs, offset, places, signals, ties_of_floats, tied_places,
     turned_weights, clipped_weights, two_samples,
 ]  # fmt: skip
 PLACES = (places, tied_places)
