@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_findings
@@ -24,6 +25,7 @@ from intsim_converters.qonnx.target import QonnxTarget
 from intsim_converters.qonnx.values import Carried, Entry
 
 from intsim.arithmetic import Interval
+from intsim.converter import Runner
 from intsim.errors import ConversionError, Finding, SpecError
 from intsim.formats import IntFormat, Quantization, RealFormat, TensorSpec
 from intsim.network import Network
@@ -61,6 +63,12 @@ class QonnxConverter:
     def convert(self, source: Source, dialect: str | None = None) -> Network:
         """As `Converter.convert`; the source may be a file's bytes. All that cannot be mapped is listed."""
         return convert_file(source, dialect).network
+
+    def runner(self, source: Path, dialect: str | None = None) -> Runner:
+        """See `intsim.converter.RunningConverter`."""
+        from intsim_converters.qonnx.runner import QonnxRunner  # needs a runtime
+
+        return QonnxRunner(source, dialect)
 
 
 CONVERTER = QonnxConverter()

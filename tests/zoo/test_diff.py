@@ -1,0 +1,103 @@
+"""`intsim diff` on real ONNX, QONNX and FINN files: no integer differs, and a planted change is found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from intsim.cli.main import main
+from intsim.formats import RealFormat
+from intsim.storage import load
+from tests.zoo.folder import zoo
+
+FOLDER = zoo("onnx")
+FINN = zoo("finn") / "tfc_w1a1_multithreshold.onnx"
+SMALL = sorted(path.stem for path in FOLDER.glob("mnist*.onnx"))
+LARGE = sorted(path.stem for path in FOLDER.glob("espcn*.onnx"))
+REFERENCE = ("--engine", "reference")  # compiles nothing
+
+
+def differs(
+    folder: Path, capsys: Any, against: str, *more: str, count: int = 6, dialect: str = ""
+) -> dict[str, Any]:
+    """What the command says, as JSON; its exit status agrees."""
+    name, _, file = against.partition(":")
+    network = folder / "n.h5"
+    said = ["--dialect", dialect] if dialect else []
+    assert main(["convert", file, "--from", name, "-o", str(network), *said]) == 0
+    rng, given = np.random.default_rng(0), {}
+    for entry in load(network).inputs:
+        shape, format = (count, *entry.spec.shape), entry.spec.format
+        real = isinstance(format, RealFormat)
+        values = (
+            rng.normal(0, 1, shape) if real else rng.integers(format.min, format.max, shape, endpoint=True)
+        )
+        given[entry.name] = values.astype(format.storage)
+    np.savez(folder / "x.npz", **given)
+    capsys.readouterr()
+    status = main(
+        ["diff", str(network), "--against", against, "-i", str(folder / "x.npz"), "--json", *said, *more]
+    )
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert status == (0 if found["equal"] else 1)
+    return found
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_nothing_differs_from_onnx_runtime(name: str, tmp_path: Path, capsys: Any) -> None:
+    found = differs(tmp_path, capsys, f"onnx:{FOLDER / name}.onnx", *REFERENCE)
+    assert found["equal"]
+    assert found["against"].startswith("ONNX Runtime 1.")
+    assert len(found["tensors"]) >= 10
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", LARGE)
+def test_nothing_differs_in_super_resolution(name: str, tmp_path: Path, capsys: Any) -> None:
+    assert differs(tmp_path, capsys, f"onnx:{FOLDER / name}.onnx", count=2)["equal"]
+
+
+def test_nothing_differs_from_qonnx_in_finns_network(tmp_path: Path, capsys: Any) -> None:
+    found = differs(tmp_path, capsys, f"qonnx:{FINN}", *REFERENCE, count=40)
+    assert found["equal"]
+    assert (found["against"], found["left_out"]) == ("QONNX 1.0.0", {})
+    assert [entry["size"] for entry in found["tensors"]] == [40 * n for n in (784, *(64,) * 6, 10, 1)]
+
+
+def test_a_narrow_accumulator_is_told(tmp_path: Path, capsys: Any) -> None:
+    """14 bits in the first convolution."""
+    path = tmp_path / "narrow.toml"
+    rule = 'nodes = "Convolution28_Output_0_quantized/accumulator"\nformat = "int14"\noverflow = "saturate"\n'
+    path.write_text(f"[[accumulator]]\n{rule}")
+    file = FOLDER / "mnist_cnn_qop_u8s8.onnx"
+    found = differs(tmp_path, capsys, f"onnx:{file}", "--datapath", str(path), *REFERENCE)
+    assert found["first"]["name"] == "Convolution28_Output_0_quantized"
+    assert found["reason"]["kind"] == "overflow"
+    assert found["reason"]["words"] == "the register holds every sum"
+
+
+def test_a_reference_that_lacks_an_operator(tmp_path: Path, capsys: Any) -> None:
+    """One clear error: onnx.reference has none of ONNX Runtime's own operators."""
+    file = FOLDER / "mnist_cnn_qop_u8s8.onnx"
+    network = tmp_path / "n.h5"
+    assert main(["convert", str(file), "-o", str(network)]) == 0
+    np.save(tmp_path / "x.npy", np.zeros((1, 1, 28, 28), np.float32))
+    capsys.readouterr()
+    arguments = ["diff", str(network), "--against", f"onnx:{file}", "--dialect", "onnx-ref"]
+    assert main([*arguments, "-i", str(tmp_path / "x.npy")]) == 2
+    told = capsys.readouterr().err
+    assert "mnist_cnn_qop_u8s8.onnx: is not taken by onnx.reference: " in told
+
+
+def test_another_file(tmp_path: Path, capsys: Any) -> None:
+    network = tmp_path / "n.h5"
+    assert main(["convert", str(FOLDER / "mnist_cnn_qop_u8s8.onnx"), "-o", str(network)]) == 0
+    np.save(tmp_path / "x.npy", np.zeros((1, 1, 28, 28), np.float32))
+    other = FOLDER / "espcn_nn_resize_qop_u8s8.onnx"
+    arguments = ["diff", str(network), "--against", f"onnx:{other}", "-i", str(tmp_path / "x.npy")]
+    assert main(arguments) == 2
+    assert "as of the file; was the network converted from this file?" in capsys.readouterr().err
