@@ -176,7 +176,7 @@ def ties_of_floats(b: QonnxBuilder) -> str:
 def tied_places(b: QonnxBuilder) -> str:
     """Sums that become one float32 are tied, and the first is taken."""
     y = b.node("Flatten", [b.node("GlobalAveragePool", [conv(b, image(b), 6)])])
-    y = b.node("Mul", [b.node("Add", [y, b.floats(2.0**20)]), b.floats(3.0)])
+    y = b.node("Mul", [b.node("Add", [y, b.floats(2.0**24)]), b.floats(3.0)])
     return b.node("ArgMax", [y], axis=1)
 
 
