@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from intsim_converters.onnx import CONVERTER
 
+from intsim.arithmetic import Accumulator, Overflow
 from intsim.cli.main import main
-from intsim.formats import RealFormat
+from intsim.formats import IntFormat, RealFormat
+from intsim.network import Datapath, Rule
 from intsim.storage import load
+from intsim.verify.diff import diff
 from tests.zoo.folder import zoo
 
 FOLDER = zoo("onnx")
@@ -68,16 +72,18 @@ def test_nothing_differs_from_qonnx_in_finns_network(tmp_path: Path, capsys: Any
     assert [entry["size"] for entry in found["tensors"]] == [40 * n for n in (784, *(64,) * 6, 10, 1)]
 
 
-def test_a_narrow_accumulator_is_told(tmp_path: Path, capsys: Any) -> None:
+def test_a_narrow_accumulator_is_told() -> None:
     """14 bits in the first convolution."""
-    path = tmp_path / "narrow.toml"
-    rule = 'nodes = "Convolution28_Output_0_quantized/accumulator"\nformat = "int14"\noverflow = "saturate"\n'
-    path.write_text(f"[[accumulator]]\n{rule}")
     file = FOLDER / "mnist_cnn_qop_u8s8.onnx"
-    found = differs(tmp_path, capsys, f"onnx:{file}", "--datapath", str(path), *REFERENCE)
-    assert found["first"]["name"] == "Convolution28_Output_0_quantized"
-    assert found["reason"]["kind"] == "overflow"
-    assert found["reason"]["words"] == "the register holds every sum"
+    name = "Convolution28_Output_0_quantized"
+    narrow = Rule((f"{name}/accumulator",), Accumulator(IntFormat(14), Overflow.SATURATE))
+    network = CONVERTER.convert(file).with_datapath(Datapath((narrow,)))
+    pictures = np.random.default_rng(0).normal(0, 1, (6, 1, 28, 28)).astype(np.float32)
+    found = diff(network, CONVERTER.runner(file), [{"Input3": pictures}], engine="reference")
+    assert found.first is not None
+    assert found.first.name == name
+    assert found.reason is not None
+    assert (found.reason.kind, found.reason.words) == ("overflow", "the register holds every sum")
 
 
 def test_a_reference_that_lacks_an_operator(tmp_path: Path, capsys: Any) -> None:

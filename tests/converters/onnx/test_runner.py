@@ -22,20 +22,20 @@ RNG = np.random.default_rng(0)
 HALF = np.float32(0.5)
 
 
-def convolution(shape: Any, opset: int = 21) -> bytes:
+def convolution(shape: Any) -> bytes:
     """Two convolutions in integers, a pooling between them: five tensors that both sides name."""
-    b = OnnxBuilder(opset)
+    b, rng = OnnxBuilder(), np.random.default_rng(7)
     real = b.input("real", shape, "float32")
     meanings = [b.meaning(name, np.float32(s), z, "uint8") for name, s, z in (
         ("x", 0.5, 3), ("a", 11.3, 7), ("b", 35.7, 128)
     )]  # fmt: skip
     x = b.quantize(real, meanings[0], "x")
     rank = len(shape) - 2
-    w = b.constant("w", RNG.integers(-9, 10, (4, shape[1], *(3,) * rank)), "int8")
+    w = b.constant("w", rng.integers(-9, 10, (4, shape[1], *(3,) * rank)), "int8")
     weights = b.meaning("w", HALF, 0, "int8")
     a = b.node("QLinearConv", [x, *meanings[0], w, *weights, *meanings[1]], ["a"], pads=[1] * 2 * rank)
     p = b.node("MaxPool", [a], ["p"], kernel_shape=[2] * rank, strides=[2] * rank)
-    v = b.constant("v", RNG.integers(-9, 10, (5, 4, *(1,) * rank)), "int8")
+    v = b.constant("v", rng.integers(-9, 10, (5, 4, *(1,) * rank)), "int8")
     more = b.meaning("v", HALF, 0, "int8")
     y = b.node("QLinearConv", [p, *meanings[1], v, *more, *meanings[2]], ["b"])
     b.output(b.dequantize(y, meanings[2], "y"), "float32")
@@ -173,6 +173,27 @@ def test_a_narrow_accumulator_is_found(tmp_path: Path) -> None:
     assert found.first.name == "a"
     assert found.reason is not None
     assert (found.reason.kind, found.reason.words) == ("overflow", "the register holds every sum")
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "kind", "words"),
+    [
+        ("onnx-ref", "ort", "rounding", "as f32-rne-zp-after"),
+        ("ort", "onnx-ref", "scale", "step 1 computes in float64, not float32"),
+    ],
+)  # fmt: skip
+def test_the_other_runtime(mine: str, theirs: str, kind: str, words: str, tmp_path: Path) -> None:
+    """Scales that are no powers of two and odd zero points: a few codes in ten thousand."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(convolution((1, 2, 6, 4)))
+    real = np.random.default_rng(1).normal(0, 40, (400, 2, 6, 4)).astype(np.float32)
+    found = diff(CONVERTER.convert(path, mine), CONVERTER.runner(path, theirs), [{"real": real}],
+                 engine="reference")  # fmt: skip
+    assert found.first is not None
+    assert found.first.name == "a"
+    assert found.reason is not None
+    assert found.reason.kind == kind
+    assert found.reason.words.startswith(words)
 
 
 def test_a_file_that_its_dialect_does_not_take_is_run_all_the_same(tmp_path: Path) -> None:
