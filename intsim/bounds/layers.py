@@ -13,7 +13,7 @@ from intsim.formats import IntFormat
 
 
 def channels_of(op: Any, inputs: Sequence[Interval]) -> Channels | None:
-    """Weights and operands without their zero points; None for an op that has no weights of its own, or scales between them.
+    """Weights and operands without their zero points; None for an op that has no weights, or scales in them.
 
     Parameters
     ----------

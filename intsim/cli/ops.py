@@ -93,15 +93,16 @@ def _default(entry: Field[Any]) -> str | None:
 
 
 def _records(op: type[Op]) -> list[type[Record]]:
-    """Every kind of record that the op's fields may hold, each once, in the order in which they are met."""
+    """Every kind of record that the op's fields may hold, each once, in the order in which they are met; number
+    formats, which most files name, last."""
     from intsim.record import schema
-    from intsim.storage.kinds import records
+    from intsim.storage.kinds import is_named, records
 
     met: list[type[Record]] = [op]
     for record in met:
         for _, annotation in schema(record):  # type: ignore[arg-type]
             met += [inner for inner in records(annotation) if inner not in met]
-    return met[1:]
+    return sorted(met[1:], key=is_named)
 
 
 def _described(op: type[Op]) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def test_the_records_of_an_op(capsys):
     assert "Register" in names
     assert len(names) == len(set(names))
     told = json.loads(call(capsys, "ops", "conv2d", "--json").out)
-    assert [record["name"] for record in told["records"]] == ["Accumulator"]
+    assert [record["name"] for record in told["records"]] == ["Accumulator", "Bipolar", "Ternary", "Codebook"]
 
 
 def test_formats(capsys):

@@ -80,7 +80,8 @@ def findings_of(path):
         ),
         (
             set_attribute("/inputs/x", "format", np.bytes_("float8")),
-            "/inputs/x.format: must be float32 or float64 or int1 to int64, uint1 to uint64 or a name of `intsim formats`, not 'float8'",
+            "/inputs/x.format: must be float32 or float64 or int1 to int64, uint1 to uint64"
+            " or a name of `intsim formats`, not 'float8'",
         ),
         (
             set_attribute("/inputs/x", "format", 8),
