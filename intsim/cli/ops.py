@@ -93,8 +93,8 @@ def _default(entry: Field[Any]) -> str | None:
 
 
 def _records(op: type[Op]) -> list[type[Record]]:
-    """Every kind of record that the op's fields may hold, each once, in the order in which they are met; number
-    formats, which most files name, last."""
+    """Every kind of record that the op's fields may hold, each once, in the order in which they are met; but
+    number formats, which most files name, last."""
     from intsim.record import schema
     from intsim.storage.kinds import is_named, records
 
@@ -102,7 +102,7 @@ def _records(op: type[Op]) -> list[type[Record]]:
     for record in met:
         for _, annotation in schema(record):  # type: ignore[arg-type]
             met += [inner for inner in records(annotation) if inner not in met]
-    return sorted(met[1:], key=is_named)
+    return sorted(met[1:], key=lambda record: is_named(record))
 
 
 def _described(op: type[Op]) -> dict[str, Any]:
