@@ -102,7 +102,7 @@ def _records(op: type[Op]) -> list[type[Record]]:
     for record in met:
         for _, annotation in schema(record):  # type: ignore[arg-type]
             met += [inner for inner in records(annotation) if inner not in met]
-    return sorted(met[1:], key=lambda record: is_named(record))
+    return sorted(met[1:], key=is_named)
 
 
 def _described(op: type[Op]) -> dict[str, Any]:

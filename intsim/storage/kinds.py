@@ -59,7 +59,6 @@ def is_format(annotation: Any) -> bool:
     return annotation in (IntFormat, RealFormat)
 
 
-@functools.cache
 def is_named(annotation: Any) -> bool:
     """Rule K2: some of them have a name; they are records too."""
     return annotation is not IntFormat and _is_class(annotation, (Discrete, BlockFormat))
