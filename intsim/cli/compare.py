@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from intsim.cli.output import add_json, print_json, print_table
 
 if TYPE_CHECKING:
+    from intsim.formats import TensorSpec
     from intsim.storage import TensorFile
     from intsim.verify.compare import Comparison, TensorDifference
     from intsim.verify.explain import Explanation
@@ -47,11 +48,12 @@ def run(arguments: Namespace) -> int:
         found = compare(a, _named(a, b), mapping)
         first = found.first
         explained = _explain(a, arguments.a, first) if first is not None and first.index is not None else None
-        bits = _bits(a, b, first)
+        spec = None if first is None else a.specs.get(first.name) or b.specs.get(first.other)
+        bits = _bits(spec, first)
     if arguments.json:
         print_json(_plain(found, bits, explained))
     else:
-        _print(arguments, found, bits, explained)
+        _print(arguments, found, spec, explained)
     return 0 if found.equal else 1
 
 
@@ -62,14 +64,13 @@ def _named(a: TensorFile, b: TensorFile) -> Any:
     return b
 
 
-def _bits(a: TensorFile, b: TensorFile, first: TensorDifference | None) -> int:
+def _bits(spec: TensorSpec | None, first: TensorDifference | None) -> int:
     """How many bits the hexadecimal form of the first difference shows: the format's, or whole bytes."""
     from intsim.formats import IntFormat
 
     if first is None or not isinstance(first.a, int) or not isinstance(first.b, int):
         return 0
     needed = max(IntFormat.covering(value, value).bits for value in (first.a, first.b))
-    spec = a.specs.get(first.name) or b.specs.get(first.other)
     return max(spec.format.bits, needed) if spec is not None else -(-needed // 8) * 8
 
 
@@ -77,6 +78,22 @@ def _hex(value: float | None, bits: int) -> str:
     if isinstance(value, float):
         return value.hex()
     return f"0x{int(value or 0) & ((1 << bits) - 1):0{-(-bits // 4)}x}"
+
+
+def _value(value: float | None, spec: TensorSpec | None) -> str:
+    """What a code stands for, where the tensor holds codes: of floats, or of scales."""
+    import numpy as np
+
+    from intsim.formats import RealFormat
+
+    if (
+        spec is None
+        or isinstance(spec.format, RealFormat)
+        or not spec.format.coded
+        or not isinstance(value, int)
+    ):
+        return ""
+    return f" = {float(spec.format.decode(np.array([value])).floats()[0])}"
 
 
 def _explain(a: TensorFile, path: Path, first: TensorDifference) -> Explanation:
@@ -92,7 +109,9 @@ def _explain(a: TensorFile, path: Path, first: TensorDifference) -> Explanation:
         return Explanation(missing="; ".join(map(str, error.findings)))
 
 
-def _print(arguments: Namespace, found: Comparison, bits: int, explained: Explanation | None) -> None:
+def _print(
+    arguments: Namespace, found: Comparison, spec: TensorSpec | None, explained: Explanation | None
+) -> None:
     rows = [(t.differing, t.size, "" if t.index is None else str(t.index), t.name) for t in found.tensors]
     print_table(("differing", "of", "first at", "tensor"), rows)
     for name in found.only_a:
@@ -107,9 +126,9 @@ def _print(arguments: Namespace, found: Comparison, bits: int, explained: Explan
         print(f"\nfirst difference: {called}: {first.why}")
         return
     print(f"\nfirst difference: {called} at {first.index}")
-    width = max(len(str(arguments.a)), len(str(arguments.b)))
+    width, bits = max(len(str(arguments.a)), len(str(arguments.b))), _bits(spec, first)
     for path, value in ((arguments.a, first.a), (arguments.b, first.b)):
-        print(f"  {path!s:<{width}}  {value} ({_hex(value, bits)})")
+        print(f"  {path!s:<{width}}  {value} ({_hex(value, bits)}){_value(value, spec)}")
     if explained is not None:
         _print_explained(arguments.a, first, explained)
 

@@ -7,7 +7,10 @@ import h5py
 import numpy as np
 import pytest
 
-from intsim.storage import open_tensors
+from intsim.formats.table import E4M3
+from intsim.network import NetworkBuilder
+from intsim.ops import Reshape
+from intsim.storage import open_tensors, save
 from tests.cli.files import X, call, expected, expected_sums, setup
 
 
@@ -223,3 +226,19 @@ def test_wrong_files(arguments, said, trace, capsys):
     done = call(capsys, "compare", *arguments)
     assert (done.status, done.out) == (2, "")
     assert done.err.startswith(f"intsim: error: {said}")
+
+
+def test_codes_are_told_with_what_they_stand_for(tmp_path, capsys, monkeypatch):
+    """0x38 is 1 in E4M3, 0x7F is its NaN."""
+    monkeypatch.chdir(tmp_path)
+    builder = NetworkBuilder()
+    builder.output(builder.add(Reshape((4,)), builder.input("x", (2, 2), E4M3), name="y"))
+    save(builder.build(), "net.h5")
+    np.save("x.npy", np.array([[[0x38, 0], [1, 0x80]]], np.uint8))
+    assert call(capsys, "trace", "net.h5", "-i", "x.npy", "-o", "t.h5").status == 0
+    np.savez("rtl.npz", x=np.load("x.npy"), y=np.array([[0x7F, 0, 1, 0x80]], np.uint8))
+    done = call(capsys, "compare", "t.h5", "rtl.npz")
+    assert done.status == 1
+    lines = done.out.splitlines()
+    assert "  t.h5     56 (0x38) = 1.0" in lines
+    assert "  rtl.npz  127 (0x7f) = nan" in lines

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intsim.arithmetic import Accumulator, Interval, Overflow, Requantization, ShiftRight
+from intsim.arithmetic import Accumulator, Interval, Multiply, Overflow, Register, Requantization, ShiftRight
 from intsim.engine import run
 from intsim.errors import InputError, SpecError
 from intsim.formats import Bipolar, Codebook, IntFormat, Minifloat, TensorSpec, Ternary
@@ -25,6 +25,7 @@ from intsim.ops import (
     ReduceMax,
     Requantize,
     Reshape,
+    Sub,
     Transpose,
 )
 
@@ -203,3 +204,23 @@ def test_the_door_checks_bits():
 def test_only_named_weight_formats():
     with pytest.raises(SpecError, match="weight_format: must be a number format, not Minifloat"):
         Dense(np.ones((2, 2), int), Minifloat(2, 1, bias=1))
+
+
+@given(st.data(), st.integers(1, 40), st.integers(1, 255), st.integers(1, 255))
+def test_two_sums(data, length, plus, minus):
+    """Trained ternary quantization: weights of +p, 0 and -m are two sums over masks, each scaled once."""
+    trits, x = drawn(data, Ternary(), (3, length)), drawn(data, IntFormat(8), (2, length))
+    builder = NetworkBuilder()
+    name = builder.input("x", (length,), IntFormat(8))
+    scaled = []
+    for sign, scale in ((1, plus), (-1, minus)):
+        mask = IntFormat(1, signed=False)
+        part = builder.add(
+            Dense((trits == sign).astype(int), mask, accumulator=Accumulator(IntFormat(14))), name
+        )
+        rule = Requantization((Multiply(multipliers=scale),), IntFormat(22))
+        scaled.append(builder.add(Requantize(rule), part))
+    builder.output(builder.add(Sub(register=Register(IntFormat(23))), *scaled, name="y"))
+    weights = np.select([trits == 1, trits == -1], [plus, -minus], 0)
+    for engine in ENGINES:
+        assert run(builder.build(), x, engine=engine).outputs["y"].tolist() == (x @ weights.T).tolist()
