@@ -548,8 +548,7 @@ WHOLE = (
     "max_pool2d",
 )
 WHOLE += (
-    "group_dense",
-    "mean",
+    "maximum",
     "minimum",
     "reduce_max",
     "reduce_min",

@@ -35,6 +35,8 @@ def revive_tensor(tensor: dict[str, Any]) -> tuple[formats.AnyDiscrete | formats
     known = find(tensor["format"])
     if known is not None:
         return known.format, np.array(tensor["values"], np.int64)  # type: ignore[return-value]
+    if "(" in tensor["format"]:  # a format without a name is told by its repr, which is code
+        return eval(tensor["format"], vars(formats)), np.array(tensor["values"], np.int64)
     if tensor["format"].startswith("float"):
         real = formats.RealFormat(int(tensor["format"].removeprefix("float")))
         return real, np.array(tensor["values"], real.storage)

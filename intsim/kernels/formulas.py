@@ -147,7 +147,7 @@ def jump(stairs: Staircase, real: type[np.floating[Any]], pivoted: bool = False)
     """
     low, high = int(stairs.first.min()), int(stairs.last.max())
     centre = int(np.rint((low + high) / 2))
-    point = np.where(stairs.reached, stairs.points, stairs.lo).max(axis=0)
+    point = np.where(stairs.reached, stairs.points, stairs.lo).max(axis=0, initial=int(np.min(stairs.lo)))
     inside = (stairs.lo - point >= _INT32.min) & (stairs.hi - point <= _INT32.max)
     pivot = np.where(pivoted & inside, point, 0)
     factor = stairs.last - stairs.first

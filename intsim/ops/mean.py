@@ -18,6 +18,7 @@ import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval, Rounding, round_divide
 from intsim.formats import TensorSpec
+from intsim.ops.base import integer_input
 from intsim.ops.reductions import Reduction
 from intsim.record import Array, field
 
@@ -35,6 +36,10 @@ class Mean(Reduction):
         yield from super().check()
         if self.rounding is Rounding.STOCHASTIC:
             yield "rounding", "must not be STOCHASTIC. [R3]"
+
+    def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
+        integer_input(self, inputs[0])
+        return super().infer(*inputs)
 
     def reference(self, *inputs: Array, events: Events | None = None) -> tuple[Array, ...]:
         (x,) = inputs

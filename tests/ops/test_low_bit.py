@@ -21,6 +21,7 @@ from intsim.ops import (
     Lookup,
     Maximum,
     MaxPool2d,
+    Mean,
     Pad,
     ReduceMax,
     Requantize,
@@ -156,6 +157,7 @@ def test_codes_are_moved(op):
 REFUSED = [
     (Pad(((0, 0), (1, 0), (0, 0))), BITS, "pad: value must be in bipolar, not 0. [R2]"),
     (AvgPool2d((2, 2)), BITS, "avg_pool2d: input must be plain integers, not bipolar; requantize it first"),
+    (Mean((0,)), BITS, "mean: input must be plain integers, not bipolar; requantize it first"),
     (Clamp(lo=0, hi=1), BITS, "clamp: input must be plain integers, not bipolar; requantize it first"),
     (MaxPool2d((2, 2)), CODES, "max_pool2d: input must be integers, not the codes of e4m3"),
     (Requantize(EIGHT), CODES, "requantize: input must be integers, not the codes of e4m3"),

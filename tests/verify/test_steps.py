@@ -28,7 +28,8 @@ from intsim.verify.stepping import Addition, additions
 from intsim.verify.terms import Terms, terms_of
 from tests.contract.registry import CASES
 
-SUMMING = sorted(name for name, op in OPS.items() if "accumulator" in op.__dataclass_fields__)
+TWO_STAGES = {"block_dense", "group_dense"}  # what is between their sums is no addition of a register's
+SUMMING = sorted({name for name, op in OPS.items() if "accumulator" in op.__dataclass_fields__} - TWO_STAGES)
 some = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 
 
