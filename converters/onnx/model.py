@@ -105,19 +105,3 @@ class Model:
     where: str  # the file's name, for messages
     opsets: Mapping[str, int]
     ir_version: int = 0
-
-
-def unpack(packed: Array, bits: int, count: int, signed: bool) -> Array:
-    """Elements of 2 or 4 bits, the first in the lowest bits of the first byte.
-
-    Examples
-    --------
-    >>> unpack(np.array([0xE1, 0x03], np.uint8), 4, 3, signed=True).tolist()
-    [1, -2, 3]
-    """
-    places = np.arange(0, 8, bits, dtype=np.uint8)
-    fields = ((packed[:, None] >> places) & np.uint8((1 << bits) - 1)).reshape(-1)[:count]
-    if not signed:
-        return fields
-    sign = np.uint8(1 << (bits - 1))
-    return ((fields ^ sign).astype(np.int8) - np.int8(sign)).astype(np.int8)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 import onnx
-from intsim_converters.onnx.model import BITS, NUMBERS, Array, Constant, storage, unpack
+from intsim_converters.onnx.model import BITS, NUMBERS, Array, Constant, storage
+from intsim_converters.packed import unpack
 
 _LONGEST_SHAPE = 64
 _MOST = 1 << 31  # elements

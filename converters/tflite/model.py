@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from intsim_converters.packed import unpack
 
 Array = np.ndarray[Any, Any]
 
@@ -91,22 +92,6 @@ class Tensor:
         values = values.reshape(self.shape)
         values.flags.writeable = False
         return values
-
-
-def unpack(packed: Array, bits: int, count: int, signed: bool) -> Array:
-    """Elements of 2 or 4 bits, the first in the lowest bits of the first byte.
-
-    Examples
-    --------
-    >>> unpack(np.array([0xE1, 0x03], np.uint8), 4, 3, signed=True).tolist()
-    [1, -2, 3]
-    """
-    places = np.arange(0, 8, bits, dtype=np.uint8)
-    fields = ((packed[:, None] >> places) & np.uint8((1 << bits) - 1)).reshape(-1)[:count]
-    if not signed:
-        return fields
-    sign = np.uint8(1 << (bits - 1))
-    return ((fields ^ sign).astype(np.int8) - np.int8(sign)).astype(np.int8)
 
 
 class Options(Mapping[str, Any]):

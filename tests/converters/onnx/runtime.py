@@ -1,13 +1,4 @@
-"""ONNX Runtime and onnx.reference behind one call: a model's bytes and inputs to its outputs by name.
-
-Two session options make ONNX Runtime's integers the same on every x86 processor with AVX2 and FMA:
-
-- ``session.qdqisint8allowed``: QDQ groups of int8 are fused as they are. Without it x86 computes some in
-  uint8 and the others in float; which they are depends on the graph around them.
-- ``session.x64quantprecision``: sums of uint8 by int8 overflow 16 bits in the kernels of processors without
-  VNNI; with the option weights become uint8, and no sum overflows. It is set for models that read uint8 only:
-  the runtime has no kernel for what it makes of others.
-"""
+"""ONNX Runtime and onnx.reference behind one call: a model's bytes and inputs to its outputs by name."""
 
 from __future__ import annotations
 
@@ -15,8 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-import onnxruntime
+from intsim_converters.onnx.sessions import ort_session
 from onnx.reference import ReferenceEvaluator
+
+from intsim.errors import ConversionError
 
 Arrays = dict[str, np.ndarray]
 
@@ -26,18 +19,12 @@ class RuntimeRefused(Exception):  # noqa: N818 - an event
 
 
 class Session:
-    """A model in ONNX Runtime, with its default optimizations, on one thread."""
+    """A model in ONNX Runtime, with the options of `intsim_converters.onnx.sessions`."""
 
     def __init__(self, data: bytes) -> None:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.qdqisint8allowed", "1")
-        if _reads_uint8(data):
-            options.add_session_config_entry("session.x64quantprecision", "1")
         try:
-            self._session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # of several kinds, none with a common parent
+            self._session = ort_session("model", data)
+        except ConversionError as error:
             raise RuntimeRefused(str(error)) from error
         self.outputs = [entry.name for entry in self._session.get_outputs()]
 
@@ -54,13 +41,6 @@ class Reference:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
         return dict(zip(self.outputs, self._model.run(None, dict(inputs)), strict=True))
-
-
-def _reads_uint8(data: bytes) -> bool:
-    graph = onnx.ModelProto.FromString(data).graph
-    tensors = [entry.data_type for entry in graph.initializer]
-    tensors += [entry.type.tensor_type.elem_type for entry in graph.input]
-    return onnx.TensorProto.UINT8 in tensors
 
 
 def session_of(data: bytes, dialect: str) -> Session | Reference:
