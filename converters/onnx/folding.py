@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 import onnx
+from intsim_converters.onnx.lowering import MICROSOFT
 from intsim_converters.onnx.model import FLOATS, Array, Constant, Graph, Node
 from intsim_converters.onnx.values import FORMATS
 from onnx.reference import ReferenceEvaluator
@@ -43,11 +44,13 @@ def fold(graph: Graph, opset: int) -> Graph:
 
 def _results(node: Node, constants: dict[str, Constant], opset: int) -> list[Constant] | None:
     """The outputs of a node, or None where it is not folded."""
-    if node.domain or not node.inputs or any(name and name not in constants for name in node.inputs):
+    if not node.inputs or any(name and name not in constants for name in node.inputs):
         return None
     given = [constants[name] for name in node.inputs if name]
-    if node.op == "QuantizeLinear":
+    if node.op == "QuantizeLinear" and node.domain in ("", MICROSOFT):
         return _quantized(node, given)
+    if node.domain:
+        return None
     exact = all(entry.dtype not in FLOATS for entry in given)
     if node.op not in _MOVES and not (node.op in _WHOLE and exact):
         return None

@@ -13,6 +13,7 @@ D3. QuantizeLinear of what a DequantizeLinear gave is the code itself, where bot
 D4. QuantizeLinear behind an operator on dequantized tensors makes it an integer operator (see that operator).
     An activation between them limits the codes; in ort it must limit none that the output's format does not.
 D5. Blocked scales, and those of several tensors' product with other axes, have no integer operator.
+D6. Those of com.microsoft are the same, in operator sets that have fewer types too.
 
 References
 ----------
@@ -26,7 +27,7 @@ from dataclasses import replace
 
 import numpy as np
 from intsim_converters.onnx.elementwise import any_view, copy, table_of
-from intsim_converters.onnx.lowering import Lowering, lowers
+from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import NUMBERS, Constant
 from intsim_converters.onnx.values import Codes, Entry, Layout, Meaning, Pending, Real, Shape
 
@@ -38,8 +39,10 @@ _EXACT = 24  # bits of an integer that float32 always holds
 _TABLED = 16  # bits of a code that a table is made for
 
 
+@lowers("QuantizeLinear", domain=MICROSOFT)
 @lowers("QuantizeLinear")
 def lower_quantize(op: Lowering) -> None:
+    _own(op)
     value = op.value(0)
     meaning = _output_meaning(op, value.shape if isinstance(value, (Entry, Real)) else None)
     if isinstance(value, Entry):
@@ -55,6 +58,12 @@ def lower_quantize(op: Lowering) -> None:
         op.bind(_requantized(op, value, value.codes, meaning))
     else:
         op.refuse("input must be a graph input, a dequantized tensor or a function of some, not integers")
+
+
+def _own(op: Lowering) -> None:
+    """Rule D6."""
+    if op.node.domain:
+        op.require_own()
 
 
 def _output_meaning(op: Lowering, shape: Shape | None) -> Meaning:
@@ -151,8 +160,10 @@ def _requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Co
     return op.emit(lookup, name, shape=codes.shape, dtype=meaning.dtype, layout=layout, meaning=meaning)
 
 
+@lowers("DequantizeLinear", domain=MICROSOFT)
 @lowers("DequantizeLinear")
 def lower_dequantize(op: Lowering) -> None:
+    _own(op)
     value = op.value(0)
     op.require(
         isinstance(value, (Codes, Constant)), f"input {op.node.inputs[0]!r} must be integers, not real"

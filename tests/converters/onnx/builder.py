@@ -12,9 +12,8 @@ from onnx import TensorProto, helper
 NUMBERS: dict[str, int] = {
     "float32": TensorProto.FLOAT, "uint8": TensorProto.UINT8, "int8": TensorProto.INT8,
     "uint16": TensorProto.UINT16, "int16": TensorProto.INT16, "int32": TensorProto.INT32,
-    "int6"
-    "4": TensorProto.INT64, "uint4": TensorProto.UINT4, "int4": TensorProto.INT4, "bool": TensorProto.BOOL,
-    "float16": TensorProto.FLOAT16,
+    "int64": TensorProto.INT64, "uint4": TensorProto.UINT4, "int4": TensorProto.INT4,
+    "bool": TensorProto.BOOL, "float16": TensorProto.FLOAT16,
 }  # fmt: skip
 LIMITS = {
     **{f"int{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (4, 8, 16, 32)},
@@ -24,10 +23,13 @@ MICROSOFT = "com.microsoft"
 
 
 class OnnxBuilder:
-    """Collects a model's parts; `build` gives its bytes."""
+    """Collects a model's parts; `build` gives its bytes.
 
-    def __init__(self, opset: int = 21) -> None:
-        self.opset = opset
+    doors : the domain of QuantizeLinear and DequantizeLinear
+    """
+
+    def __init__(self, opset: int = 21, doors: str = "") -> None:
+        self.opset, self.doors = opset, doors
         self._nodes: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
@@ -76,10 +78,13 @@ class OnnxBuilder:
         ]
 
     def quantize(self, x: str, meaning: Sequence[str], y: str | None = None, **attributes: Any) -> str:
-        return self.node("QuantizeLinear", [x, *meaning], None if y is None else [y], **attributes)
+        return self._door("QuantizeLinear", [x, *meaning], y, attributes)
 
     def dequantize(self, x: str, meaning: Sequence[str], y: str | None = None, **attributes: Any) -> str:
-        return self.node("DequantizeLinear", [x, *meaning], None if y is None else [y], **attributes)
+        return self._door("DequantizeLinear", [x, *meaning], y, attributes)
+
+    def _door(self, op: str, inputs: list[str], y: str | None, attributes: dict[str, Any]) -> str:
+        return self.node(op, inputs, None if y is None else [y], domain=self.doors, **attributes)
 
     def model(self) -> Any:
         graph = helper.make_graph(self._nodes, "graph", self._inputs, self._outputs, self._constants)

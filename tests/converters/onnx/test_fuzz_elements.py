@@ -31,10 +31,16 @@ SHAPES = [
 ]
 
 
+def builder(draw: st.DrawFn, opsets: tuple[int, ...]) -> OnnxBuilder:
+    """ONNX' own doors, or the runtime's where all drawn sets have them."""
+    domains = ("", MICROSOFT) if len(opsets) > 1 else ("",)
+    return OnnxBuilder(draw(st.sampled_from(opsets)), draw(st.sampled_from(domains)))
+
+
 @st.composite
 def pairs(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (13, 21)) -> bytes:
     """Two operands, one now and then a constant; scales of which some sums come to ties."""
-    b = OnnxBuilder(draw(st.sampled_from(opsets)))
+    b = builder(draw, opsets)
     dtype = draw(st.sampled_from(EIGHT))
     shapes = draw(st.sampled_from(SHAPES))
     fixed = draw(st.sampled_from((None, 0, 1)))
@@ -75,8 +81,8 @@ def limits(b: OnnxBuilder) -> list[str]:
 @st.composite
 def functions(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (13, 21)) -> bytes:
     """A function between two doors, or as an operator on codes."""
-    b = OnnxBuilder(draw(st.sampled_from(opsets)))
-    wide = draw(st.booleans()) and b.opset == 21 and not form.startswith("QLinear")
+    b = builder(draw, opsets)
+    wide = draw(st.booleans()) and (b.opset == 21 or b.doors == MICROSOFT) and not form.startswith("QLinear")
     types = ("uint16", "int16", "uint8") if wide else EIGHT
     x_type = draw(st.sampled_from(types))
     y_type = draw(st.sampled_from(types)) if not form.startswith("QLinear") else x_type
@@ -121,9 +127,9 @@ def poolings(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (12, 21)) -> 
 
 
 @st.composite
-def doors(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (21,)) -> bytes:
+def doors(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (21, 21)) -> bytes:
     """Reals to codes, with or without an activation in front, and codes to reals."""
-    b = OnnxBuilder(draw(st.sampled_from(opsets)))
+    b = builder(draw, opsets)
     types = ("uint8", "int8", "uint16", "int16", "uint4", "int4") if form != "DequantizeLinear" else (
         "uint8", "int8", "uint16", "int16", "int32",
     )  # fmt: skip

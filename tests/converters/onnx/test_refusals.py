@@ -87,6 +87,20 @@ def test_a_strangers_operator_is_named_with_its_domain() -> None:
     assert refusal(b) == ["node 0 acme.Gadget (-> 'y'): is not an operator that this converter knows"]
 
 
+@pytest.mark.parametrize("dialect", ["ort", "onnx-ref"])
+def test_the_runtimes_own_doors(dialect: str) -> None:
+    """Codes of 16 bits before ONNX had them."""
+    b = OnnxBuilder(13, MICROSOFT)
+    b.output(b.quantize(b.input("x", (1, 4), "float32"), b.meaning("x", HALF, 3, "int16"), "y"), "int16")
+    if dialect == "ort":
+        assert CONVERTER.convert(b.build(), dialect).outputs == ("y",)
+        return
+    assert refusal(b, dialect) == [
+        "node 0 com.microsoft.QuantizeLinear (-> 'y'): is ONNX Runtime's own operator, which dialect onnx-ref"
+        " has not"
+    ]
+
+
 def test_an_operator_of_qonnx_says_who_converts_it() -> None:
     b = OnnxBuilder()
     b.output(
