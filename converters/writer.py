@@ -492,6 +492,7 @@ OPS = {
         "rows": Field("vector", "the input row of each output row", low=0),
         "columns": Field("vector", "the input column of each output column", low=0),
     },
+    "select": {},
     "slice": {
         "begin": Field("integers", "the first place read, per axis"),
         "size": Field("integers", "how many places, per axis", low=1),
@@ -525,6 +526,7 @@ INPUTS = {
     "constant": (0, 0),
     "gather": (1, 2),
     "group_dense": (1, 2),
+    "select": (3, 3),
     **dict.fromkeys(("concat", "pack"), (1, None)),
     **dict.fromkeys(
         ("add", "sub", "mul", "maximum", "minimum", "squared_difference", "batch_matmul"), (2, 2)
@@ -536,7 +538,7 @@ VERSIONS = {}
 """Versions of ops' rules; those of all others are 1."""
 
 MOVES = ("concat", "depth_to_space", "gather", "pack", "pad", "reshape", "resize_nearest", "slice")
-MOVES += ("space_to_depth", "split", "tile", "transpose", "unpack")
+MOVES += ("select", "space_to_depth", "split", "tile", "transpose", "unpack")
 WHOLE = (
     "arg_max",
     "arg_min",
@@ -1448,6 +1450,13 @@ def _broadcast(f, *shapes):
 @_entered(_GIVES, "add", "sub", "mul", "squared_difference")
 def _in_register(f, x, y):
     return Tensor(_broadcast(f, x.shape, y.shape), f["register"]["format"])
+
+
+@_entered(_GIVES, "select")
+def _selected(f, condition, x, y):
+    f.need(condition.format.said == "uint1", "inputs", "begin with one of uint1")
+    f.need(x.format == y.format, "inputs", "end with two of one format")
+    return Tensor(_broadcast(f, condition.shape, x.shape, y.shape), x.format)
 
 
 @_entered(_GIVES, "maximum", "minimum")

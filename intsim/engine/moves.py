@@ -18,6 +18,7 @@ from intsim.ops import (
     ReduceMin,
     Reshape,
     ResizeNearest,
+    Select,
     Slice,
     SpaceToDepth,
     Split,
@@ -40,6 +41,7 @@ MOVES: tuple[type[Op], ...] = (
     ReduceMin,
     Reshape,
     ResizeNearest,
+    Select,
     Slice,
     SpaceToDepth,
     Split,
@@ -51,8 +53,9 @@ MOVES: tuple[type[Op], ...] = (
 
 
 def lower_move(site: Site) -> Lowered | str:
-    """The reference without widening, where all tensors are held in one dtype."""
-    if len({spec.format for spec in (*site.inputs, *site.outputs)}) != 1:
+    """The reference without widening, where all tensors but a condition are held in one dtype."""
+    picked = site.inputs[1:] if isinstance(site.op, Select) else site.inputs
+    if len({spec.format for spec in (*picked, *site.outputs)}) != 1:
         return "its tensors have several formats"
 
     def call(inputs: tuple[Array, ...], work: Work) -> tuple[Array, ...]:

@@ -40,6 +40,7 @@ from intsim.ops.requantize import Requantize
 from intsim.ops.reshape import Reshape
 from intsim.ops.resize_bilinear import Between, ResizeBilinear
 from intsim.ops.resize_nearest import ResizeNearest
+from intsim.ops.select import Select
 from intsim.ops.slice import Slice
 from intsim.ops.softmax import Softmax
 from intsim.ops.space_to_depth import SpaceToDepth
@@ -94,6 +95,7 @@ OPS: dict[str, type[Op]] = {
         Reshape,
         ResizeBilinear,
         ResizeNearest,
+        Select,
         Slice,
         Softmax,
         SpaceToDepth,
@@ -154,6 +156,7 @@ __all__ = [
     "Reshape",
     "ResizeBilinear",
     "ResizeNearest",
+    "Select",
     "Slice",
     "Softmax",
     "SpaceToDepth",

@@ -29,6 +29,7 @@ ELEMENTWISE = frozenset(
         "mul",
         "maximum",
         "minimum",
+        "select",
         "squared_difference",
         "clamp",
         "lookup",

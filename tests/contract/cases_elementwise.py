@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from intsim import ops
 from intsim.arithmetic import Rounding
-from intsim.formats import RealFormat, TensorSpec
+from intsim.formats import IntFormat, RealFormat, TensorSpec
+from intsim.formats.table import named
 from intsim.testing import Case
 from intsim.testing.strategies import batches, formats, registers, tensors
 
@@ -18,14 +19,14 @@ roundings = st.sampled_from([r for r in Rounding if r is not Rounding.STOCHASTIC
 
 
 @st.composite
-def broadcast_shapes(draw: st.DrawFn) -> list[tuple[int, ...]]:
-    """Two shapes that broadcast to each other, either of them the smaller in any axis."""
+def broadcast_shapes(draw: st.DrawFn, count: int = 2) -> list[tuple[int, ...]]:
+    """Shapes that broadcast to each other, any of them the smaller in any axis."""
     shape = draw(small_shapes)
-    pair = []
-    for _ in range(2):
+    found = []
+    for _ in range(count):
         other = tuple(draw(st.sampled_from([1, size])) for size in shape)
-        pair.append(other[draw(st.integers(0, len(other))) :])
-    return [shape, pair[0]] if draw(st.booleans()) else pair
+        found.append(other[draw(st.integers(0, len(other))) :])
+    return [shape, *found[1:]] if draw(st.booleans()) else found
 
 
 @st.composite
@@ -40,6 +41,14 @@ def compared(draw: st.DrawFn, op: Any) -> Case:
     format = draw(formats(1, 64))
     specs = tuple(TensorSpec(shape, format) for shape in draw(broadcast_shapes()))
     return Case(op(), specs, draw(batches(*specs)))
+
+
+@st.composite
+def selections(draw: st.DrawFn) -> Case:
+    coded = st.sampled_from([named("e4m3").format, named("e2m1").format])
+    kinds = (IntFormat(1, signed=False), *[draw(formats(1, 64) | coded)] * 2)
+    specs = tuple(TensorSpec(*pair) for pair in zip(draw(broadcast_shapes(3)), kinds, strict=True))
+    return Case(ops.Select(), specs, draw(batches(*specs)))
 
 
 @st.composite
@@ -92,6 +101,7 @@ CASES = {
     "minimum": compared(ops.Minimum),
     "mul": written(ops.Mul, 64),
     "quantize": quantizes(),
+    "select": selections(),
     "squared_difference": written(ops.SquaredDifference, 64),
     "sub": written(ops.Sub, 64),
 }

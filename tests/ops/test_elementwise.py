@@ -6,9 +6,9 @@ import pytest
 from intsim.arithmetic import Interval, Overflow, Register, Rounding
 from intsim.errors import InputError, SpecError
 from intsim.formats import IntFormat, RealFormat, TensorSpec
-from intsim.ops import Dequantize, Maximum, Minimum, Mul, Quantize, SquaredDifference, Sub
+from intsim.ops import Dequantize, Maximum, Minimum, Mul, Quantize, Select, SquaredDifference, Sub
 
-INT8, UINT8 = IntFormat(8), IntFormat(8, signed=False)
+INT8, UINT8, BIT = IntFormat(8), IntFormat(8, signed=False), IntFormat(1, signed=False)
 HALF = np.float32(0.5)
 
 
@@ -71,6 +71,17 @@ def test_fields_are_refused(build, message):
             [spec(2), spec(2, format=UINT8)],
             "maximum: inputs must have one format, not int8, uint8. [R2]",
         ),
+        (Select(), [spec(2), spec(2), spec(2)], "select: condition must be uint1, not int8. [R2]"),
+        (
+            Select(),
+            [spec(2, format=BIT), spec(2), spec(2, format=UINT8)],
+            "select: inputs must have one format, not int8, uint8. [R2]",
+        ),
+        (
+            Select(),
+            [spec(3, format=BIT), spec(2), spec(2)],
+            "select: shapes must broadcast, not (3,), (2,), (2,). [R1]",
+        ),
         (Minimum(), [spec(2), spec(3)], "minimum: shapes must broadcast, not (2,), (3,). [R1]"),
         (Quantize(HALF), [spec(2)], "quantize: input must be float32 as scale is, not int8. [R1]"),
         (
@@ -132,6 +143,13 @@ def test_registers_by_hand():
     assert Sub(register=Register(INT8, Overflow.SATURATE)).reference(a, b)[0].tolist() == [[127, -128]]
     assert Mul().reference(a, b)[0].tolist() == [[-10000, -10000]]
     assert SquaredDifference().reference(a, b)[0].tolist() == [[40000, 40000]]
+
+
+@pytest.mark.parametrize(("bits", "range"), [((0, 1), (-3, 9)), ((1, 1), (-3, 5)), ((0, 0), (4, 9))])
+def test_what_a_condition_never_picks_is_not_in_the_bounds(bits, range):
+    given = (Interval(*bits), Interval(-3, 5), Interval(4, 9))
+    assert Select().bounds((), given).outputs == (Interval(*range),)
+    assert Select().bounds((), given).partial == Interval(-3, 9)
 
 
 @pytest.mark.parametrize(

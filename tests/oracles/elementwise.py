@@ -53,6 +53,11 @@ def _binary(function: Callable[[int, int], int]) -> Callable[..., list[Any]]:
     return oracle
 
 
+def _select(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> list[Any]:
+    condition, a, b = inputs
+    return [each(_common(shapes), lambda place: _at(a if _at(condition, place) == 1 else b, place))]
+
+
 def _own(fields: dict[str, Any], name: str, place: Place) -> Any:
     """A parameter of a door at a place."""
     values = fields[name]["values"] if name == "scale" else fields[name]
@@ -100,6 +105,7 @@ ORACLES = {
     "minimum": _binary(min),
     "mul": _binary(lambda a, b: a * b),
     "quantize": _quantize,
+    "select": _select,
     "squared_difference": _binary(lambda a, b: (a - b) ** 2),
     "sub": _binary(lambda a, b: a - b),
 }
