@@ -18,11 +18,9 @@ import functools
 import hashlib
 import os
 import pickle
-import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +49,7 @@ class Kept:
         from numba.core import compiler
 
         result: Any = compiler.CompileResult
-        refresh(context)
+        make_ready(context)
         key = self._key(signature, context.codegen())
         held = read(self._path(key), key)
         return None if held is None else result._rebuild(context, *held)
@@ -119,21 +117,13 @@ def source_digest(path: str) -> str:
         return path
 
 
-def refresh(context: Any) -> None:
-    """Make numba ready to compile.
+def make_ready(context: Any) -> None:
+    """Make numba ready to load what was compiled: its own functions that kernels call must have addresses.
 
-    At its first time numba asks whether there is a BLAS by importing all of scipy.linalg, where scipy is
-    installed, which takes longer than to load a network's kernels. It is told what it would find, and
-    imports scipy when somebody's function needs it.
+    numba's cache has it made ready to compile, which imports all that numba knows, and takes longer than to
+    load a network's kernels. Whoever compiles makes it ready for that by itself.
     """
-    if {"numba.np.arraymath", "scipy.linalg"} & sys.modules.keys() or find_spec("scipy") is None:
-        context.refresh()
-        return
-    from numba.np import linalg
+    from numba.core import runtime
 
-    before = linalg.ensure_blas
-    linalg.ensure_blas = lambda: None
-    try:
-        context.refresh()
-    finally:
-        linalg.ensure_blas = before
+    numba_runtime: Any = runtime
+    numba_runtime.rtsys.initialize(context)

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 from h5py import h5a, h5g, h5l, h5o
 
 from intsim.errors import FileError, Finding
@@ -147,10 +148,13 @@ class Place:
         where = self.field(name)
         with library(where):
             attribute = h5a.open(self._id, name.encode())
-            check_type(attribute.get_type(), where)
+            kind = attribute.get_type()
+            check_type(kind, where)
             shape = extent_of(attribute.get_space(), where)
-            self._budget.take(where, math.prod(shape) * attribute.get_type().get_size(), count=False)
-            return decoded(h5py.AttributeManager(_Owner(self._id))[name], where)
+            self._budget.take(where, math.prod(shape) * kind.get_size(), count=False)
+            values = np.empty(shape, kind.dtype)
+            attribute.read(values)
+            return decoded(values, where)
 
     def dataset(self, name: str) -> h5py.Dataset:
         """A dataset that is safe to read as a whole (rules H1 to H4)."""
@@ -193,17 +197,11 @@ class Place:
                 found.add(where, "must be a group or a dataset, not a named type. [H1]")
 
 
-class _Owner:
-    """What h5py's AttributeManager asks of an object: its id."""
-
-    def __init__(self, id: Any) -> None:
-        self.id = id
-
-
 def _attribute_names(id: Any, where: str, found: Collector) -> list[str]:
-    names = []
-    for index in range(h5a.get_num_attrs(id)):
-        raw = h5a.open(id, index=index).name
+    names: list[str] = []
+    raws: list[bytes | str] = []
+    h5a.iterate(id, raws.append)
+    for raw in raws:
         name = raw if isinstance(raw, str) else raw.decode("utf-8", "surrogateescape")
         if any("\ud800" <= letter <= "\udfff" for letter in name):
             found.add(where, "attributes must have names in UTF-8")
