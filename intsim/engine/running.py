@@ -23,7 +23,8 @@ import numpy as np
 from intsim.arithmetic import Events
 from intsim.engine.inputs import check_inputs, chunk_of
 from intsim.engine.lowered import Work
-from intsim.engine.planning import Plan, Progress, plan
+from intsim.engine.planning import Plan, Progress
+from intsim.engine.plans import planned
 from intsim.engine.result import Result
 from intsim.engine.taped import is_tape
 from intsim.engine.trace import select
@@ -53,7 +54,7 @@ def run(
     chunk: int | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """Run a network on a batch of any size.
+    """Run a network on a batch of any size. Run again, it is not planned again (`plans`).
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ def run(
     MismatchError
         Under crosscheck, the first difference.
     """
-    ready = plan(network, engine=engine, events=events)
+    ready = planned(network, engine=engine, events=events)
     return ready.run(inputs, trace=trace, threads=threads, chunk=chunk, progress=progress)
 
 
@@ -97,7 +98,7 @@ def stream(
     Results in the order of the samples; events are those of the chunk. All inputs are checked before
     the first one.
     """
-    ready = plan(network, engine=engine, events=events)
+    ready = planned(network, engine=engine, events=events)
     return ready.stream(inputs, trace=trace, threads=threads, chunk=chunk, progress=progress)
 
 
