@@ -5,6 +5,7 @@ import it here.
 """
 
 from intsim_converters.onnx import (
+    lower_compare,
     lower_concat,
     lower_convolution,
     lower_doors,
@@ -15,12 +16,14 @@ from intsim_converters.onnx import (
     lower_resize,
     lower_slicing,
     lower_tables,
+    lower_where,
 )
 from intsim_converters.onnx.convert import CONVERTER, Conversion, OnnxConverter, convert_model
 from intsim_converters.onnx.reader import read_model
 from intsim_converters.onnx.values import Layout
 
 LOWERED = (
+    lower_compare,
     lower_concat,
     lower_convolution,
     lower_doors,
@@ -31,6 +34,7 @@ LOWERED = (
     lower_resize,
     lower_slicing,
     lower_tables,
+    lower_where,
 )
 """The modules that register lowerings, by being imported."""
 

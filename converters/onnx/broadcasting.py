@@ -1,4 +1,4 @@
-"""Two operands of one operator, broadcast to a common shape, in one layout."""
+"""Operands of one operator, broadcast to a common shape, in one layout."""
 
 from __future__ import annotations
 
@@ -13,24 +13,23 @@ Operand = Codes | Constant
 
 
 @dataclass(frozen=True)
-class Pair:
-    """The network's tensors of two operands, their layout, and the file's shape of the result."""
+class Spread:
+    """The network's tensors of the operands, their layout, and the file's shape of the result."""
 
-    names: tuple[str, str]
+    names: tuple[str, ...]
     layout: Layout
     shape: Shape
 
 
-def broadcast(op: Lowering, a: Operand, b: Operand) -> Pair:
-    """Both operands in the layout that one of them has already, an image rather than not."""
-    op.require(
-        isinstance(a, Codes) or isinstance(b, Codes), "one operand must be computed, not both constant"
-    )
+def broadcast(op: Lowering, *operands: Operand) -> Spread:
+    """All operands in the layout that one of them has already, an image rather than not."""
+    computed = [operand for operand in operands if isinstance(operand, Codes)]
+    op.require(bool(computed), "one operand must be computed, not all constant")
+    shapes = [operand.shape for operand in operands]
     try:
-        shape = tuple(np.broadcast_shapes(a.shape, b.shape))
+        shape = tuple(np.broadcast_shapes(*shapes))
     except ValueError:
-        op.refuse(f"shapes must broadcast, not {a.shape} and {b.shape}")
-    computed = [operand for operand in (a, b) if isinstance(operand, Codes)]
+        op.refuse(f"shapes must broadcast, not {' and '.join(map(str, shapes))}")
     for codes in computed:
         op.require(
             not op.strict or len(codes.shape) == len(shape),
@@ -39,8 +38,7 @@ def broadcast(op: Lowering, a: Operand, b: Operand) -> Pair:
     whole = all(len(codes.shape) == len(shape) for codes in computed)
     image = whole and any(Layout.IMAGE in codes.views for codes in computed)
     layout = Layout.IMAGE if image else Layout.PLAIN
-    names = tuple(_named(op, operand, shape, layout) for operand in (a, b))
-    return Pair((names[0], names[1]), layout, shape)
+    return Spread(tuple(_named(op, operand, shape, layout) for operand in operands), layout, shape)
 
 
 def _named(op: Lowering, operand: Operand, shape: Shape, layout: Layout) -> str:

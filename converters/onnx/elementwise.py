@@ -10,7 +10,10 @@ from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array
 from intsim_converters.onnx.values import Codes, Layout, Meaning, Real
 
-from intsim.ops import Reshape
+from intsim.ops import Lookup, Reshape
+
+TABLED = 16
+"""Bits of a code, at most, that a table is made for."""
 
 
 def any_view(codes: Codes) -> tuple[str, Layout]:
@@ -49,3 +52,26 @@ def table_of(op: Lowering, real: Real, meaning: Meaning) -> Array:
     for function in real.functions:
         values = np.asarray(function(values), np.float32)
     return quantized(op, values, meaning)
+
+
+def codes_in(op: Lowering, real: Real, meaning: Meaning, name: str, label: str) -> Codes:
+    """What a DequantizeLinear gave, in codes of `meaning`: the same ones, or a helper node "<output>/<name>".
+
+    label : of the rule that refusals cite
+    """
+    codes = real.codes if isinstance(real.codes, Codes) else op.constant_codes(real.codes)
+    op.require(
+        real.meaning.axis is None and meaning.axis is None,
+        f"inputs and output must have one scale each. [{label}]",
+    )
+    if not real.functions and real.meaning.same(meaning):
+        return codes
+    bits = codes.format.bits
+    op.require(
+        bits <= TABLED, f"codes must have {TABLED} bits at most to be requantized, not {bits}. [{label}]"
+    )
+    held, layout = any_view(codes)
+    lookup = Lookup(table_of(op, real, meaning), codes.format, meaning.format)
+    found = Codes(f"{op.output}/{name}", codes.shape, meaning.dtype)
+    found.views[layout] = op.step(lookup, held, name=name)
+    return found

@@ -16,14 +16,14 @@ ONNX Runtime 1.31.1: onnxruntime/contrib_ops/cpu/quantization/qlinear_concat.cc.
 
 from __future__ import annotations
 
-from intsim_converters.onnx.elementwise import any_view, table_of
+from intsim_converters.onnx.elementwise import codes_in
 from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.moving import code_name, whole
 from intsim_converters.onnx.values import Codes, Layout, Meaning, Pending, Real
 
-from intsim.ops import Concat, Lookup, Reshape, Slice
+from intsim.ops import Concat, Reshape, Slice
 
 
 @lowers("Concat")
@@ -67,22 +67,7 @@ def _codes(op: Lowering, real: Real) -> Codes:
 
 def _rescaled(op: Lowering, reals: list[Real], axis: int, y: Meaning) -> Codes:
     """Rule J2."""
-    parts = []
-    for i, real in enumerate(reals):
-        codes = _codes(op, real)
-        op.require(
-            real.meaning.axis is None and y.axis is None, "inputs and output must have one scale each. [J2]"
-        )
-        if not real.functions and real.meaning.same(y):
-            parts.append(codes)
-            continue
-        bits = codes.format.bits
-        op.require(bits <= 16, f"codes must have 16 bits at most to be requantized, not {bits}. [J2]")
-        name, layout = any_view(codes)
-        lookup = Lookup(table_of(op, real, y), codes.format, y.format)
-        part = Codes(f"{op.output}/rescaled{i}", codes.shape, y.dtype)
-        part.views[layout] = op.step(lookup, name, name=f"rescaled{i}")
-        parts.append(part)
+    parts = [codes_in(op, real, y, f"rescaled{i}", "J2") for i, real in enumerate(reals)]
     return _joined(op, parts, axis, meaning=y)
 
 

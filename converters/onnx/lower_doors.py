@@ -26,7 +26,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from intsim_converters.onnx.elementwise import any_view, copy, table_of
+from intsim_converters.onnx.elementwise import TABLED, any_view, copy, table_of
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import NUMBERS, Constant
 from intsim_converters.onnx.values import Codes, Entry, Layout, Meaning, Pending, Real, Shape
@@ -36,7 +36,6 @@ from intsim.formats import IntFormat
 from intsim.ops import Clamp, Dequantize, Lookup, Quantize, Requantize
 
 _EXACT = 24  # bits of an integer that float32 always holds
-_TABLED = 16  # bits of a code that a table is made for
 
 
 @lowers("QuantizeLinear", domain=MICROSOFT)
@@ -146,14 +145,14 @@ def _check_redundant(op: Lowering, limits: tuple[float, float], meaning: Meaning
 
 def _requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Codes:
     """Rule D3."""
-    if not real.functions and real.meaning.same(meaning) and meaning.format.bits <= _TABLED:
+    if not real.functions and real.meaning.same(meaning) and meaning.format.bits <= TABLED:
         return copy(op, codes)
     op.require(
         real.meaning.axis is None and meaning.axis is None,
         "scales must be one each where a tensor is requantized. [D3]",
     )
     bits = codes.format.bits
-    op.require(bits <= _TABLED, f"codes must have {_TABLED} bits at most to be requantized, not {bits}. [D3]")
+    op.require(bits <= TABLED, f"codes must have {TABLED} bits at most to be requantized, not {bits}. [D3]")
     name, layout = any_view(codes)
     entries = table_of(op, real, meaning)
     lookup = Lookup(entries, codes.format, meaning.format)

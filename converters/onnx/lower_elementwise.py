@@ -28,7 +28,7 @@ from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.fused_add import scaled_sum
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.pair_tables import emit_pair
+from intsim_converters.onnx.pair_tables import emit_pair, emit_real_pair, is_one
 from intsim_converters.onnx.sums import ratio
 from intsim_converters.onnx.values import Codes, Meaning, Pending, Real
 
@@ -131,7 +131,7 @@ def lower_real(op: Lowering) -> None:
     op.require(len(op.node.inputs) == 2, f"must have two operands, not {len(op.node.inputs)}. [E3]")
     sides = [op.value(i) for i in range(2)]
     for i, side in enumerate(sides):
-        good = (isinstance(side, Real) and side.meaning.axis is None) or _is_one(side)
+        good = (isinstance(side, Real) and side.meaning.axis is None) or is_one(side)
         op.require(
             good, op.float_reason(i) if not isinstance(side, (Constant, Real)) else _PLAIN.format(op.name)
         )
@@ -149,11 +149,6 @@ _PLAIN = (
 )
 
 
-def _is_one(side: object) -> bool:
-    """Rule E4."""
-    return isinstance(side, Constant) and side.dtype == "float32" and side.values.size == 1
-
-
 def _finish(op: Lowering, quantize: Lowering, sides: list, y: Meaning) -> Codes:  # type: ignore[type-arg]
     """Rules E1 to E4, by the output's meaning."""
     plain = all(isinstance(side, Real) and not side.functions for side in sides)
@@ -162,29 +157,8 @@ def _finish(op: Lowering, quantize: Lowering, sides: list, y: Meaning) -> Codes:
         if {entry.dtype for entry in meanings} in ({"int8"}, {"uint8"}):
             return _fused(quantize, op.name, (sides[0].codes, sides[1].codes), meanings)
     function = _FUNCTIONS[op.name]
-    operands = tuple(_stand_in(side) for side in sides)
-
-    def codes(a: Array, b: Array) -> Array:
-        reals = [_reals(side, given) for side, given in zip(sides, (a, b), strict=True)]
-        return quantized(quantize, np.asarray(function(*reals)), y)
-
     op.require(y.axis is None, "output must have one scale. [E3]")
-    return emit_pair(quantize, operands[0], operands[1], y, codes)
-
-
-def _stand_in(side: Real | Constant) -> Operand:
-    """An operand's codes; a float constant is represented by one code."""
-    if isinstance(side, Constant):
-        return Constant(side.name, "uint8", np.zeros((1,) * side.values.ndim, np.uint8))
-    return side.codes
-
-
-def _reals(side: Real | Constant, codes: Array) -> Array:
-    """What codes of an operand stand for, in float32."""
-    if isinstance(side, Constant):
-        return side.values.reshape(()).astype(np.float32)
-    meaning = side.meaning
-    values = (codes - meaning.zero_point[0]).astype(np.float32) * meaning.scale[0].astype(np.float32)
-    for function in side.functions:
-        values = np.asarray(function(values), np.float32)
-    return values
+    first, second = sides
+    return emit_real_pair(
+        quantize, (first, second), y, lambda a, b: quantized(quantize, np.asarray(function(a, b)), y)
+    )

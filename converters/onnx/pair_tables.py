@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 from intsim_converters.onnx.broadcasting import Operand, broadcast
-from intsim_converters.onnx.elementwise import any_view
+from intsim_converters.onnx.elementwise import TABLED, any_view
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.values import FORMATS, Codes, Meaning
+from intsim_converters.onnx.values import FORMATS, Codes, Meaning, Real
 
 from intsim.arithmetic import Add as AddStep
 from intsim.arithmetic import Overflow, Register, Requantization, ShiftLeft
@@ -32,12 +32,12 @@ def emit_pair(op: Lowering, a: Operand, b: Operand, y: Meaning, function: Functi
 
     function : from the codes of `a` and `b` (int64, broadcastable) to the output's codes
     """
-    for operand in (a, b):
-        bits = FORMATS[operand.dtype].bits
-        op.require(bits <= _HALF, f"codes must have 8 bits at most for a table of pairs, not {bits}")
     for i, operand in enumerate((a, b)):
         if isinstance(operand, Constant) and operand.values.size == 1:
             return _single(op, (a, b), i, y, function)
+    for operand in (a, b):
+        bits = FORMATS[operand.dtype].bits
+        op.require(bits <= _HALF, f"codes must have 8 bits at most for a table of pairs, not {bits}")
     pair = broadcast(op, a, b)
     names = [
         _half(op, operand, name, side)
@@ -77,9 +77,50 @@ def _single(
     op.require(
         constant.values.ndim <= len(other.shape), "a constant must not have more axes than the other operand"
     )
+    bits = other.format.bits
+    op.require(bits <= TABLED, f"codes must have {TABLED} bits at most for a table, not {bits}")
     codes = np.arange(other.format.min, other.format.max + 1)
     given = constant.values.reshape(-1).astype(np.int64)
     entries = function(given, codes) if fixed == 0 else function(codes, given)
     name, layout = any_view(other)
     lookup = Lookup(np.broadcast_to(entries, codes.shape), other.format, y.format)
     return op.emit(lookup, name, shape=other.shape, dtype=y.dtype, layout=layout, meaning=y)
+
+
+Side = Real | Constant
+"""A dequantized tensor, or one float."""
+
+
+def is_one(side: object) -> bool:
+    """Whether a value is a constant of one float32."""
+    return isinstance(side, Constant) and side.dtype == "float32" and side.values.size == 1
+
+
+def emit_real_pair(op: Lowering, sides: tuple[Side, Side], y: Meaning, function: Function) -> Codes:
+    """Add the nodes of an operator on what two tensors stand for, in float32.
+
+    function : from float32 to the output's codes
+    """
+
+    def codes(a: Array, b: Array) -> Array:
+        return function(*(_reals(side, given) for side, given in zip(sides, (a, b), strict=True)))
+
+    return emit_pair(op, _stand_in(sides[0]), _stand_in(sides[1]), y, codes)
+
+
+def _stand_in(side: Side) -> Operand:
+    """An operand's codes; a float constant is represented by one code."""
+    if isinstance(side, Constant):
+        return Constant(side.name, "uint8", np.zeros((1,) * side.values.ndim, np.uint8))
+    return side.codes
+
+
+def _reals(side: Side, codes: Array) -> Array:
+    """What codes of an operand stand for, in float32."""
+    if isinstance(side, Constant):
+        return side.values.reshape(()).astype(np.float32)
+    meaning = side.meaning
+    values = (codes - meaning.zero_point[0]).astype(np.float32) * meaning.scale[0].astype(np.float32)
+    for function in side.functions:
+        values = np.asarray(function(values), np.float32)
+    return values

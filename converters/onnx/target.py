@@ -132,6 +132,7 @@ class Target:
         if key not in self._constants:
             first = all(name != constant.name for name, *_ in self._constants)
             free = first and constant.name not in self.specs and constant.name not in self.outputs
+            values = values.astype(FORMATS[dtype].storage)  # bool is one bit
             name = constant.name if free else self.fresh(f"{constant.name}/constant")
             self.add(ConstantOp(values, FORMATS[dtype]), name=name)
             self._constants[key] = name

@@ -43,9 +43,10 @@ def reals(rng: np.random.Generator, shape: tuple[int, ...], kind: str) -> np.nda
 
 
 def as_samples(conversion: Conversion, given: Mapping[str, np.ndarray]) -> Arrays:
-    """The runtime's arrays as intsim's, with a batch axis first."""
+    """The runtime's arrays as intsim's, with a batch axis first; bool is 0 or 1."""
+    whole = {name: array.view(np.uint8) if array.dtype == bool else array for name, array in given.items()}
     return {
-        name: array if conversion.batch.batched(array.shape) else array[None] for name, array in given.items()
+        name: array if conversion.batch.batched(array.shape) else array[None] for name, array in whole.items()
     }
 
 
@@ -61,6 +62,7 @@ def differing(conversion: Conversion, name: str, wanted: np.ndarray, found: np.n
     found = as_file(conversion, name, found)
     assert found.size == wanted.size, (name, found.shape, wanted.shape)
     assert [size for size in found.shape if size > 1] == [size for size in wanted.shape if size > 1], name
+    wanted = wanted.view(np.uint8) if wanted.dtype == bool else wanted
     assert found.dtype == wanted.dtype, (name, found.dtype, wanted.dtype)
     return int(np.count_nonzero(found.reshape(wanted.shape) != wanted))
 
@@ -87,7 +89,9 @@ def assert_agrees(
         for port in model.graph.inputs
     }
     compared = 0
+    bools = {port.name for port in model.graph.inputs if port.dtype == "bool"}
     for given in inputs_of(conversion, shapes, seed, count):
+        given.update({name: given[name].astype(bool) for name in bools})
         wanted = session.run(given)
         result = run(conversion.network, as_samples(conversion, given), engine=engine)
         assert set(result.outputs) == set(wanted)

@@ -16,7 +16,7 @@ NUMBERS: dict[str, int] = {
     "bool": TensorProto.BOOL, "float16": TensorProto.FLOAT16,
 }  # fmt: skip
 LIMITS = {
-    **{f"int{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (4, 8, 16, 32)},
+    **{f"int{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (4, 8, 16, 32, 64)},
     **{f"uint{bits}": (0, (1 << bits) - 1) for bits in (4, 8, 16)},
 }
 MICROSOFT = "com.microsoft"

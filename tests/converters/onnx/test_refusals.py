@@ -326,3 +326,46 @@ def test_a_relu_that_the_runtime_drops() -> None:
     b.output(b.quantize(b.node("Relu", [b.input("x", (1, 4), "float32")]), meaning, "y"), "int4")
     (found,) = refusal(b)
     assert "Relu must not stand in front where int4 has the zero point 1: the runtime drops it. [D1]" in found
+
+
+def where(b: OnnxBuilder, condition: str, sides: list[str]) -> OnnxBuilder:
+    return closed(b, b.node("Where", [condition, *sides], ["picked"]))
+
+
+def test_a_selection_by_integers() -> None:
+    b = OnnxBuilder()
+    real = b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))
+    (found,) = refusal(where(b, b.input("c", (1, 2, 4, 4), "uint8"), [real, real]))
+    assert found == "node 1 Where (-> 'picked'): condition must be bool. [W1]"
+
+
+def test_a_selection_between_a_real_and_codes() -> None:
+    b = OnnxBuilder()
+    x = image(b)
+    real = b.dequantize(x, b.meaning("x", HALF, 3, "uint8"))
+    (found,) = refusal(where(b, b.input("c", (1, 2, 4, 4), "bool"), [real, x]))
+    assert found.endswith(
+        "sides must both be integers, or both come from DequantizeLinear or be float constants. [W2]"
+    )
+
+
+def test_a_selection_that_nothing_quantizes() -> None:
+    b = OnnxBuilder()
+    real = b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))
+    condition = b.input("c", (1, 2, 4, 4), "bool")
+    b.output(b.node("Where", [condition, real, real], ["picked"]), "float32")
+    (found,) = refusal(b)
+    assert found.endswith(
+        "'picked' must be read by one QuantizeLinear only, not 0 nodes and the graph output"
+    )
+
+
+def test_wide_codes_of_two_meanings_are_not_compared() -> None:
+    b = OnnxBuilder()
+    reals = [
+        b.dequantize(b.input(name, (1, 4), "int16"), b.meaning(name, np.float32(scale), 0, "int16"))
+        for name, scale in (("x", 0.5), ("w", 0.3))
+    ]
+    b.output(b.node("Less", reals, ["y"]), "bool")
+    (found,) = refusal(b)
+    assert found.endswith("codes must have 8 bits at most for a table of pairs, not 16")
