@@ -44,35 +44,40 @@ class Count(Enum):
         self.place, self.x, self.w = place, x, w
 
 
-class Popcount512(NamedTuple):
-    """vpopcntq on 512 bits. rows, panels : of the largest block of registers (in all four)."""
+class Counter(NamedTuple):
+    """What a kernel that counts tells its callers.
+
+    rows, panels : of the largest block of registers (in all four)
+    """
 
     rows: int
     panels: int
 
 
-class Popcount256(NamedTuple):
+class Popcount512(Counter):
+    """vpopcntq on 512 bits."""
+
+    __slots__ = ()
+
+
+class Popcount256(Counter):
     """vpshufb on 256 bits: a table of the counts of 4 bits."""
 
-    rows: int
-    panels: int
+    __slots__ = ()
 
 
-class PopcountNeon(NamedTuple):
+class PopcountNeon(Counter):
     """cnt and udot on 128 bits."""
 
-    rows: int
-    panels: int
+    __slots__ = ()
 
 
-class PopcountPortable(NamedTuple):
+class PopcountPortable(Counter):
     """Vectors of LLVM that any processor is given instructions for."""
 
-    rows: int
-    panels: int
+    __slots__ = ()
 
 
-Counter = Popcount512 | Popcount256 | PopcountNeon | PopcountPortable
 _512, _256 = Popcount512(4, 4), Popcount256(4, 1)
 _NEON, _PORTABLE = PopcountNeon(4, 1), PopcountPortable(4, 1)
 COUNTERS: tuple[Counter, ...] = (_512, _256, _NEON, _PORTABLE)

@@ -15,7 +15,7 @@ V6. How weights of few bits are multiplied is chosen by what it costs, or told b
     holds wherever it can be done: ``count`` counts bits in packed words, ``unpack`` packs them and makes
     bytes of them on the way, ``bytes`` does neither.
 
-A kernel is a NamedTuple type: a compiled function that takes one is compiled once per kernel, and knows
+A kernel is a type of named tuple: a compiled function that takes one is compiled once per kernel, and knows
 from the type which instructions to emit (`kernels.isa.micro`).
 """
 
@@ -42,7 +42,7 @@ STEP = 4
 """Bytes of one row of input in a step (rule V3)."""
 
 
-class _Fields(NamedTuple):
+class Kernel(NamedTuple):
     """What a kernel tells its callers.
 
     rows, least : input rows of one block of registers, and of its small variant
@@ -60,129 +60,73 @@ class _Fields(NamedTuple):
     bits: int
 
 
-class AmxBytes(NamedTuple):
+class AmxBytes(Kernel):
     """tdpbssd and tdpbusd on tiles of 16 rows by 64 bytes, four sums at once."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class AmxSigns(NamedTuple):
+class AmxSigns(Kernel):
     """The same with weights of +1 and -1: a bit is 1 for -1."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class AmxBits1(NamedTuple):
+class AmxBits1(Kernel):
     """The same with weights of 0 and 1."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class AmxBits2(NamedTuple):
+class AmxBits2(Kernel):
     """The same with weights of two bits, two's complement."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class AmxBits4(NamedTuple):
+class AmxBits4(Kernel):
     """The same with weights of four bits, two's complement."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class VnniBytes512(NamedTuple):
+class VnniBytes512(Kernel):
     """vpdpbusd on 512 bits."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class VnniBytes256(NamedTuple):
+class VnniBytes256(Kernel):
     """vpdpbusd on 256 bits."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class NeonBytes(NamedTuple):
+class NeonBytes(Kernel):
     """sdot on 128 bits."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class VnniWords512(NamedTuple):
+class VnniWords512(Kernel):
     """vpdpwssd on 512 bits."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class Avx2Words(NamedTuple):
+class Avx2Words(Kernel):
     """vpmaddwd on 256 bits."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
-class PortableWords(NamedTuple):
+class PortableWords(Kernel):
     """Vectors of LLVM that any processor is given instructions for."""
 
-    rows: int
-    least: int
-    panels: int
-    depth: int
-    config: Array
-    bits: int
+    __slots__ = ()
 
 
 Tiles = AmxBytes | AmxSigns | AmxBits1 | AmxBits2 | AmxBits4
-Kernel = Tiles | VnniBytes512 | VnniBytes256 | NeonBytes | VnniWords512 | Avx2Words | PortableWords
 
 
 def _tiles() -> Array:
