@@ -133,6 +133,10 @@ class Affine:
         """Whether real grows with n in every channel."""
         return all(slope.sign > 0 for slope in self.slope)
 
+    def __neg__(self) -> Affine:
+        """-real."""
+        return Affine(tuple(-entry for entry in self.slope), tuple(-entry for entry in self.offset))
+
     def spread(self, channels: int) -> Affine:
         """The same with one pair for each of `channels`."""
         if self.channels == channels:

@@ -4,24 +4,23 @@ Rules
 -----
 C1. Brevitas holds the float32 nearest to slope * n + offset (`affine`), within `error` of it; `error` is 0
     where that is proved to be exactly what it holds.
-C2. `after` are float functions that never fall (relu, hardtanh), applied to that float.
+C2. `after` are activation functions (see `functions`), applied to that float.
 C3. Samples are in Brevitas' order, (C, H, W), (C, L) or (F,); the network holds them as (H, W, C),
     (1, L, C) and (F,): channels last.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
 from intsim_converters.brevitas.affine import Affine
+from intsim_converters.brevitas.functions import Form, Function
 
 from intsim.formats import Bipolar, IntFormat, Ternary
 
 Format = IntFormat | Bipolar | Ternary
-FloatFunction = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Carried:
     affine : slope and offset, for all channels or per channel
     error : how far Brevitas' float32 can be from the exact real; for all channels or per channel
     reach : the largest magnitude of the real; as many as error
-    after : float functions still to be applied, none of which ever falls
+    after : functions still to be applied
     """
 
     name: str
@@ -43,10 +42,15 @@ class Carried:
     affine: Affine
     error: tuple[Fraction, ...] = (Fraction(0),)
     reach: tuple[Fraction, ...] = (Fraction(0),)
-    after: tuple[FloatFunction, ...] = ()
+    after: tuple[Function, ...] = ()
 
     def replace(self, **changes: Any) -> Carried:
         return replace(self, **changes)
+
+    @property
+    def rising(self) -> bool:
+        """Whether what it stands for, after the functions, grows with its integers."""
+        return self.affine.rising and all(function.form is not Form.VALLEY for function in self.after)
 
     @property
     def rank(self) -> int:

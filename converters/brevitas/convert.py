@@ -101,6 +101,7 @@ def _node(
         builder,
         where,
         module,
+        node.target,
         fx.node.map_arg(node.args, lambda entry: carried[entry]),
         fx.node.map_arg(node.kwargs, lambda entry: carried[entry]),
         tuple(results[entry] for entry in tensors),

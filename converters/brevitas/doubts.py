@@ -5,14 +5,16 @@ Rules
 D1. A sum is in doubt at a threshold if its exact real is within the float error (`floats`) of the real where
     the threshold stands: then float32 can put it on either side. A sum is looked at only if the bounds do not
     exclude it.
-D2. No doubt means proof: for every input, Brevitas' codes are the network's. Doubts do not mean that codes
+D2. Behind a function with slack (F4 of `functions`) the threshold is a stretch: from the least real that
+    could reach the code to the least that must.
+D3. No doubt means proof: for every input, Brevitas' codes are the network's. Doubts do not mean that codes
     differ; the error is the largest that any order of additions can make.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -22,6 +24,7 @@ import torch
 from intsim_converters.brevitas.affine import Inverse
 from intsim_converters.brevitas.convert import convert_with_meaning
 from intsim_converters.brevitas.lowering import Noted
+from intsim_converters.brevitas.staircase import IntegerSteps
 
 from intsim import NetworkBounds, network_bounds
 from intsim.arithmetic import Accumulator
@@ -65,7 +68,7 @@ def doubts(
     *,
     accumulators: Mapping[str, Accumulator] | None = None,
 ) -> tuple[Doubt, ...]:
-    """The requantizations with sums in doubt (rules D1 and D2); empty: equal for every input.
+    """The requantizations with sums in doubt (rules D1 to D3); empty: equal for every input.
 
     Parameters are those of `convert`, and so are the errors.
     """
@@ -88,21 +91,24 @@ def _near(entry: Noted, channel: int, low: int, high: int) -> list[tuple[int, in
     """The runs of sums (first, last) from low to high that are in doubt, in order, none met twice."""
     sums = entry.sums
     error = sums.error[channel % len(sums.error)]
-    wide = sums.affine.spread(sums.stored[-1])
+    side = Fraction(math.nextafter(float(error), math.inf)) if error else error
+    runs = [run for steps in entry.steps for run in _runs(steps, channel, sums.stored[-1], side)]
+    return _united(sorted(runs), low, high)
+
+
+def _runs(steps: IntegerSteps, channel: int, channels: int, side: Fraction) -> Iterator[tuple[int, int]]:
+    """The sums within `side` of each step of a staircase, slack counted in."""
+    wide = steps.affine.spread(channels)
     slope, offset = wide.slope[channel], wide.offset[channel]
-    if not error or slope.sign == 0:  # exact, or one code whatever the sum
-        return []
-    side = Fraction(math.nextafter(float(error), math.inf))
+    if slope.sign == 0 or (not side and steps.first is steps.last):  # one code, or exact
+        return
     sign = slope.sign
     inverse = Inverse(slope if sign > 0 else -slope, offset)
-    runs = []
-    for row in entry.steps.real:
-        real = row[channel % len(row)]
-        (n, d), _ = inverse.ends(real - side)
-        _, (more, below) = inverse.ends(real + side)
-        first, last = -(-n // d), more // below
-        runs.append((first, last) if sign > 0 else (-last, -first))
-    return _united(sorted(runs), low, high)
+    for first, last in zip(steps.first, steps.last, strict=True):
+        (n, d), _ = inverse.ends(first[channel % len(first)] - side)
+        _, (more, below) = inverse.ends(last[channel % len(last)] + side)
+        ends = -(-n // d), more // below
+        yield ends if sign > 0 else (-ends[1], -ends[0])
 
 
 def _united(runs: list[tuple[int, int]], low: int, high: int) -> list[tuple[int, int]]:

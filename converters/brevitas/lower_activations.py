@@ -1,8 +1,8 @@
-"""QuantReLU, QuantIdentity, QuantHardTanh and torch's relu and hardtanh.
+"""Activations and their quantizers: Brevitas' layers, and torch's functions before them.
 
-A quantizer behind sums becomes a staircase (see `staircase`). A quantizer of the network's real input
-becomes a `quantize` node, if that is Brevitas' function: both never fall, and they agree at the least float32
-of every code and at the one before it.
+A quantizer behind sums becomes a staircase (see `staircase`), with the functions before it in it. A quantizer
+of the network's real input becomes a `quantize` node, if that is Brevitas' function: both never fall, and
+they agree at the least float32 of every code and at the one before it.
 """
 
 from __future__ import annotations
@@ -15,30 +15,31 @@ import brevitas.nn as qnn
 import numpy as np
 import torch
 from intsim_converters.brevitas.carried import Carried, Real
+from intsim_converters.brevitas.functions import CALLED, KNOWN, Function, function_of
 from intsim_converters.brevitas.lowering import Lowering, Noted, lowers
 from intsim_converters.brevitas.moving import reshaping
 from intsim_converters.brevitas.quantizers import (
     Quantizer,
     activation_of,
-    known_activation,
     read_quantizer,
 )
 from intsim_converters.brevitas.refusals import refuse, require
-from intsim_converters.brevitas.requantizing import requantize
+from intsim_converters.brevitas.requantizing import requantize, table, valley
 from intsim_converters.brevitas.staircase import (
     FloatSteps,
     TooManyCodesError,
     before,
-    float_steps,
     integer_steps,
 )
 
-from intsim.arithmetic import Requantization, Rounding
+from intsim.arithmetic import Register, Requantization, Rounding
 from intsim.formats import Bipolar, IntFormat, Ternary
-from intsim.ops import Clamp, Op, Quantize, Requantize
+from intsim.ops import Add, Clamp, Op, Quantize, Requantize
 
 
-@lowers(qnn.QuantReLU, qnn.QuantIdentity, qnn.QuantHardTanh)
+@lowers(
+    qnn.QuantReLU, qnn.QuantIdentity, qnn.QuantHardTanh, qnn.QuantSigmoid, qnn.QuantTanh, qnn.QuantHardSwish
+)
 def lower_activation(op: Lowering) -> Any:
     x = op.args[0]
     if op.module.input_quant.is_quant_enabled:
@@ -46,18 +47,21 @@ def lower_activation(op: Lowering) -> Any:
     proxy = op.module.act_quant
     if proxy.is_quant_enabled:
         return apply_proxy(op, proxy, x, op.where)
-    function = activation_of(op.where, proxy)
-    return x if function is None else _postponed(op, function)
+    return _postponed(op, x, activation_of(op.where, proxy))
 
 
-@lowers(torch.nn.ReLU, torch.nn.ReLU6, torch.nn.Hardtanh)
-def lower_float_activation(op: Lowering) -> Carried:
-    return _postponed(op, known_activation(op.where, op.module))
+@lowers(*KNOWN)
+def lower_module(op: Lowering) -> Carried:
+    return _postponed(op, op.operand(), function_of(op.where, op.module))
 
 
-@lowers(torch.relu, torch.nn.functional.relu, "relu")
-def lower_relu(op: Lowering) -> Carried:
-    return _postponed(op, torch.nn.ReLU())
+@lowers(*CALLED)
+def lower_call(op: Lowering) -> Carried:
+    rest = {key: value for key, value in op.kwargs.items() if key != "input"}
+    numbers = all(isinstance(value, int | float | str | None) for value in (*op.args[1:], *rest.values()))
+    op.require(numbers, "the function's limits must be numbers")
+    module = CALLED[op.target](*op.args[1:], **rest)
+    return _postponed(op, op.operand(), function_of(op.where, module))
 
 
 @lowers(torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d)
@@ -72,8 +76,10 @@ def lower_attribute(op: Lowering) -> Any:
     return op.args[0]
 
 
-def _postponed(op: Lowering, function: Any) -> Carried:
-    x = op.operand()
+def _postponed(op: Lowering, x: Any, function: Function | None) -> Any:
+    if function is None:
+        return x
+    op.require(isinstance(x, Carried), "input must be quantized first: put a QuantIdentity before it")
     return x.replace(after=(*x.after, function))
 
 
@@ -83,7 +89,7 @@ def apply_proxy(op: Lowering, proxy: Any, x: Any, name: str) -> Carried:
         refuse(name, f"must be given a tensor, not {type(x).__name__}")
     quantizer = read_quantizer(name, proxy, x.after if isinstance(x, Carried) else (), len(x.shape))
     try:
-        floats = float_steps(quantizer.codes, quantizer.channels)
+        floats, falling = quantizer.steps()
     except (TooManyCodesError, ValueError) as error:
         refuse(name, str(error))
     zero = quantizer.zero_point
@@ -91,12 +97,32 @@ def apply_proxy(op: Lowering, proxy: Any, x: Any, name: str) -> Carried:
     reach = tuple(scale * furthest for scale in quantizer.scales)
     y = Carried(name, x.shape, quantizer.format, quantizer.affine, (Fraction(0),) * len(reach), reach)
     if isinstance(x, Real):
+        require(falling is None, name, "input must be quantized before a function that falls and rises")
         return _door(op, x, y, quantizer, floats)
     integers = integer_steps(floats, x.affine)
-    node = requantize(quantizer, floats, integers, x.affine)
-    y = y.replace(name=op.add(node, x.name, name=name, like=y))
-    op.noted.append(Noted(y.name, x, integers))
+    if falling is None:
+        node = requantize(quantizer, floats, integers, x.affine)
+        y = y.replace(name=op.add(node, x.name, name=name, like=y))
+        op.noted.append(Noted(y.name, x, (integers,)))
+        return y
+    both = integers, integer_steps(falling, -x.affine)
+    y = _valley(op, x, y, valley(floats, both))
+    op.noted.append(Noted(y.name, x, both))
     return y
+
+
+def _valley(op: Lowering, x: Carried, y: Carried, nodes: tuple[Requantize, Requantize]) -> Carried:
+    """A table, or two staircases and their sum."""
+    if not isinstance(y.format, IntFormat):
+        refuse(y.name, f"codes must be integers behind a function that falls and rises, not {y.format}")
+    one = y.affine.channels == x.affine.channels == 1
+    if one and isinstance(x.format, IntFormat) and x.format.bits <= 16:
+        return y.replace(name=op.add(table(nodes, x.format, y.format), x.name, name=y.name, like=y))
+    sides = [
+        op.add(node, x.name, name=f"{y.name}.{side}")
+        for node, side in zip(nodes, ("rising", "falling"), strict=True)
+    ]
+    return y.replace(name=op.add(Add(Register(y.format)), *sides, name=y.name, like=y))
 
 
 def _door(op: Lowering, x: Real, y: Carried, quantizer: Quantizer, floats: FloatSteps) -> Carried:

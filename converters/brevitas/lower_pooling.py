@@ -35,7 +35,10 @@ from intsim.ops import DepthwiseConv2d, MaxPool2d, Requantize
 def lower_max_pool(op: Lowering) -> Carried:
     x, pool = op.operand(), op.module
     op.spatial(x)
-    op.require(x.affine.rising, "integers must rise with the reals; a batch norm's factor is not positive")
+    op.require(
+        x.rising,
+        "integers must rise with the reals, not fall as behind a batch norm of negative factor or gelu",
+    )
     node = MaxPool2d(
         kernel=pair(pool.kernel_size, x.rank, 1),
         stride=pair(pool.stride, x.rank, 1),

@@ -38,11 +38,11 @@ def lowers(*known: Any) -> Callable[[Rule], Rule]:
 
 @dataclass(frozen=True)
 class Noted:
-    """A requantization that was derived: its name, the sums before it, and its steps."""
+    """A requantization that was derived: its name, the sums before it, and its staircases."""
 
     name: str
     sums: Carried
-    steps: IntegerSteps
+    steps: tuple[IntegerSteps, ...]
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Lowering:
     builder : of the network
     where : the module's qualified name, or the call as the trace names it
     module : None for functions and methods
+    target : the function, or the name of the method
     args, kwargs : operands; a tensor is a Carried or a Real, the rest is as the trace has it
     values : what Brevitas computed for the tensors among args on the example, in order
     result : what it computed for the call
@@ -62,6 +63,7 @@ class Lowering:
     builder: NetworkBuilder
     where: str
     module: Any
+    target: Any
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
     values: tuple[Any, ...]

@@ -2,9 +2,8 @@
 
 Rules
 -----
-A1. Known are the quantizers and activations whose parts never fall in float32 arithmetic: a division, a sum,
-    a rounding, clamps, a sign; relu and hardtanh. Sigmoid and the like are refused, as their float code
-    need not be monotone.
+A1. Known are the quantizers whose parts never fall in float32 arithmetic: a division, a sum, a rounding,
+    clamps, a sign. What is known of activations is in `functions`.
 A2. The scale, zero point and bit width must not depend on the input.
 A3. A code is q = round(value / scale + zero_point), and only if (q - zero_point) * scale, in float32, is the
     value that the module gave, bit for bit.
@@ -15,20 +14,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
-from brevitas.core.function_wrapper import misc, ops_ste
+from brevitas.core.function_wrapper import ops_ste
 from brevitas.core.quant.binary import BinaryQuant, ClampedBinaryQuant
 from brevitas.core.quant.int import RescalingIntQuant
 from brevitas.core.quant.int_base import IntQuant
 from brevitas.core.quant.ternary import TernaryQuant
 from brevitas.proxy.runtime_quant import ActQuantProxyFromInjector
 from intsim_converters.brevitas.affine import Affine
-from intsim_converters.brevitas.carried import FloatFunction, Format
+from intsim_converters.brevitas.carried import Format
+from intsim_converters.brevitas.functions import Form, Function, function_of
 from intsim_converters.brevitas.refusals import refuse, require
+from intsim_converters.brevitas.staircase import LEAST, FloatSteps, before, float_steps, least_float
 from intsim_converters.brevitas.weights import bits_of, fractions, integers_of
 
 from intsim.formats import Bipolar, IntFormat, Ternary
@@ -36,47 +36,91 @@ from intsim.formats import Bipolar, IntFormat, Ternary
 Array = np.ndarray[Any, Any]
 
 _ROUNDINGS = (ops_ste.RoundSte, ops_ste.FloorSte, ops_ste.CeilSte, ops_ste.RoundToZeroSte)
-_IDENTITIES = (torch.nn.Identity, misc.Identity)
-_NEVER_FALL = (*_IDENTITIES, torch.nn.ReLU, torch.nn.ReLU6, torch.nn.Hardtanh)
 
 
 @dataclass(frozen=True)
 class Quantizer:
-    """An activation quantizer.
+    """An activation quantizer, and the functions before it.
 
-    codes : from float32 probes (points, channels) to codes
-    channels : how many scales it has; 1: the same for all channels
+    where : its name
+    functions : applied before it, in order
+    quantize : Brevitas' module, from reals to (real, scale, zero point, bits)
+    rank : of a sample, as the module is given it
+    parameters : what the module gave besides the real
+    scales : one, or one per channel
     """
 
-    codes: Callable[[Array], Array]
-    channels: int
+    where: str
+    functions: tuple[Function, ...]
+    quantize: Any
+    rank: int
+    parameters: tuple[Any, ...]
     format: Format
     scales: tuple[Fraction, ...]
     zero_point: int
+
+    @property
+    def channels(self) -> int:
+        """How many scales it has; 1: the same for all channels."""
+        return len(self.scales)
 
     @property
     def affine(self) -> Affine:
         """What its codes stand for."""
         return Affine.scaled(self.scales, self.zero_point)
 
+    def codes(self, probes: Array, side: int = 0) -> Array:
+        """From float32 probes (points, channels) to codes; functions with slack on a side. Rules A2, A3."""
+        with torch.no_grad():
+            real = torch.from_numpy(probes.copy()).reshape(*probes.shape, *(1,) * (self.rank - 1))
+            for function in self.functions:
+                real = function(real, side)
+            value, *found = self.quantize(real)
+            for old, new in zip(self.parameters, found, strict=True):
+                require(torch.equal(old, new), self.where, "scale must not depend on the input. [A2]")
+            scale, zero, _ = found
+            q = torch.round(value / scale + zero)
+            require(torch.equal((q - zero) * scale, value), self.where, "codes must be whole numbers. [A3]")
+        return q.reshape(probes.shape).numpy().astype(np.int64)
 
-def activation_of(where: str, proxy: Any) -> FloatFunction | None:
+    def steps(self) -> tuple[FloatSteps, FloatSteps | None]:
+        """Rules T1 to T5 of `staircase`: what rises, and what rises the other way below a valley's bottom."""
+        forms = [function.form for function in self.functions]
+        slack = any(form is not Form.EXACT for form in forms)
+        if Form.VALLEY not in forms:
+            return float_steps(self.codes, self.channels, slack=slack), None
+        above = self._above(forms.index(Form.VALLEY))
+        if above(LEAST).all():  # all of it rises
+            return float_steps(self.codes, self.channels, slack=True), None
+        bottom = least_float(above)
+        rising = float_steps(self.codes, self.channels, start=bottom, slack=True)
+        falling = float_steps(self._turned, self.channels, start=-before(bottom), slack=True)
+        if rising.lowest != falling.lowest:
+            raise ValueError("a valley's bottom is where a code's step is; no bits are sure")
+        return rising, falling if falling.at.size else None
+
+    def _turned(self, probes: Array, side: int) -> Array:
+        return self.codes(-probes, side)
+
+    def _above(self, index: int) -> Callable[[Array], Array]:
+        """Whether a valley is given what is at its bottom or above it, for floats at the first function."""
+
+        def above(probes: Array) -> Array:
+            real = torch.from_numpy(probes.copy())
+            for function in self.functions[:index]:
+                real = function(real)
+            return np.asarray((real >= self.functions[index].bottom).numpy())
+
+        return above
+
+
+def activation_of(where: str, proxy: Any) -> Function | None:
     """The activation of a proxy whose quantizer is disabled; None: nothing is applied."""
     fused = proxy.fused_activation_quant_proxy
-    if fused is None or isinstance(fused.activation_impl, _IDENTITIES):
-        return None
-    return known_activation(where, fused.activation_impl)
+    return None if fused is None else function_of(where, fused.activation_impl)
 
 
-def known_activation(where: str, module: Any) -> FloatFunction:
-    """Rule A1, for an activation."""
-    if type(module) not in _NEVER_FALL:
-        refuse(where, f"activation must be relu, relu6 or hardtanh, not {type(module).__name__}. [A1]")
-    function: FloatFunction = module
-    return function
-
-
-def read_quantizer(where: str, proxy: Any, after: tuple[FloatFunction, ...], rank: int) -> Quantizer:
+def read_quantizer(where: str, proxy: Any, after: tuple[Function, ...], rank: int) -> Quantizer:
     """The quantizer of an activation proxy.
 
     Parameters
@@ -89,7 +133,10 @@ def read_quantizer(where: str, proxy: Any, after: tuple[FloatFunction, ...], ran
         type(proxy) is ActQuantProxyFromInjector, where, f"quantizer {type(proxy).__name__} is unknown. [A1]"
     )
     fused = proxy.fused_activation_quant_proxy
-    known_activation(where, fused.activation_impl)
+    own = function_of(where, fused.activation_impl)
+    functions = after if own is None else (*after, own)
+    inexact = [type(function.call).__name__ for function in functions if function.form is not Form.EXACT]
+    require(len(inexact) <= 1, where, f"must have a quantizer between {' and '.join(inexact)}. [F5]")
     _check_parts(where, fused.tensor_quant)
     *_, scale, zero, bits = fused(torch.zeros((1,) * (rank + 1)))
     zeros = set(integers_of(where, "zero point", zero).reshape(-1).tolist())
@@ -100,8 +147,11 @@ def read_quantizer(where: str, proxy: Any, after: tuple[FloatFunction, ...], ran
         f"scales must be one, or one per channel, not of shape {tuple(scale.shape)}",
     )
     return Quantizer(
-        partial(_codes, where, fused, after, rank, (scale, zero, bits)),
-        scale.numel(),
+        where,
+        functions,
+        fused.tensor_quant,
+        rank,
+        (scale, zero, bits),
         _format(where, proxy, fused.tensor_quant, bits_of(where, bits)),
         fractions(scale),
         zeros.pop(),
@@ -125,20 +175,3 @@ def _format(where: str, proxy: Any, quant: Any, bits: int) -> Format:
     narrow = isinstance(quant, TernaryQuant) or bool(quant.int_quant.narrow_range)
     signed = isinstance(quant, TernaryQuant) or bool(quant.int_quant.signed)
     return Ternary() if bits == 2 and narrow and signed else IntFormat(bits, signed)
-
-
-def _codes(
-    where: str, fused: Any, after: tuple[FloatFunction, ...], rank: int, known: tuple[Any, ...], probes: Array
-) -> Array:
-    """Rules A2 and A3."""
-    with torch.no_grad():
-        real = torch.from_numpy(probes.copy()).reshape(*probes.shape, *(1,) * (rank - 1))
-        for function in after:
-            real = function(real)
-        value, *found = fused(real)
-        for old, new in zip(known, found, strict=True):
-            require(torch.equal(old, new), where, "scale must not depend on the input. [A2]")
-        scale, zero, _ = found
-        q = torch.round(value / scale + zero)
-        require(torch.equal((q - zero) * scale, value), where, "codes must be whole numbers. [A3]")
-    return q.reshape(probes.shape).numpy().astype(np.int64)

@@ -6,6 +6,8 @@ R1. The code is the lowest one and as many more as thresholds are reached. Rows 
     one list where all channels have the same.
 R2. A right shift takes their place where it is the same function: both never fall, both have the same lowest
     and highest code, and they agree at every threshold and one below it.
+R3. Behind a valley (T5 of `staircase`) two nodes count the thresholds of either side, and a third adds them;
+    where the input has at most 16 bits and one meaning for all channels, all that is one table.
 """
 
 from __future__ import annotations
@@ -30,23 +32,40 @@ from intsim.arithmetic import (
     Thresholds,
 )
 from intsim.formats import Bipolar, IntFormat, Ternary
-from intsim.ops import Requantize
+from intsim.ops import Lookup, Requantize
 
 
 def requantize(quantizer: Quantizer, floats: FloatSteps, integers: IntegerSteps, sums: Affine) -> Requantize:
     """The node of a quantizer behind sums that stand for reals as `sums` says."""
-    rule = _shift(quantizer, floats, integers, sums) or _thresholds(quantizer, floats, integers)
+    rule = _shift(quantizer, floats, integers, sums) or _thresholds(quantizer.format, floats.lowest, integers)
     low_bit = quantizer.format if isinstance(quantizer.format, Bipolar | Ternary) else None
     return Requantize(rule, low_bit)
 
 
-def _thresholds(quantizer: Quantizer, floats: FloatSteps, integers: IntegerSteps) -> Requantization:
+def valley(floats: FloatSteps, integers: tuple[IntegerSteps, IntegerSteps]) -> tuple[Requantize, Requantize]:
+    """Rule R3: the nodes of the rising side and of the falling one, whose outputs are to be added."""
+    rising = IntFormat.covering(min(floats.lowest, 0), max(floats.highest, 0))
+    falling = IntFormat.covering(0, len(integers[1].at))
+    return (
+        Requantize(_thresholds(rising, floats.lowest, integers[0])),
+        Requantize(_thresholds(falling, 0, integers[1])),
+    )
+
+
+def table(nodes: tuple[Requantize, Requantize], input: IntFormat, format: IntFormat) -> Lookup:
+    """Rule R3: the sum of two nodes as one table."""
+    codes = np.arange(input.min, input.max + 1)
+    entries = sum(node.reference(codes)[0] for node in nodes)
+    return Lookup(np.asarray(entries), input, format)
+
+
+def _thresholds(target: Format, least: int, integers: IntegerSteps) -> Requantization:
     """Rule R1."""
-    lowest, format = Add(values=floats.lowest), _held(quantizer.format)
-    if floats.lowest == floats.highest:
+    lowest, format = Add(values=least), _held(target)
+    if not integers.at.size:
         return Requantization((Multiply(multipliers=0), lowest), format)
     at, more = integers.at, ()
-    if isinstance(quantizer.format, Bipolar):  # both of its steps are at one place
+    if isinstance(target, Bipolar):  # both of its steps are at one place
         at, more = at[1:], (Multiply(multipliers=2),)
     one = same_rows(at, integers.sign)
     sign = integers.sign[:1] if one else integers.sign

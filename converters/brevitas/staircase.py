@@ -2,13 +2,17 @@
 
 Rules
 -----
-T1. A quantizer's module is run as it stands, on float32 probes. It never falls (its parts are checked to be
-    of kinds that never do), so bisection over all finite float32 numbers finds, for every code above the
-    lowest, the least float32 that reaches it.
+T1. A quantizer's module is run as it stands, on float32 probes, behind the functions before it. Where these
+    never fall (rules F1 and F2 of `functions`), bisection over all finite float32 numbers finds, for every
+    code above the lowest, the least float32 that reaches it.
 T2. A sum n reaches the code if its exact real, slope * n + offset, rounded once to float32 (nearest, ties
     to even), reaches that float32. This is a comparison with the middle of two neighbouring floats, and is
     decided in fractions.
 T3. Where the slope is negative, thresholds are on -n; where it is 0, all sums have one code.
+T4. Behind a function with slack (F4) a step has a first and a last float32: the least that could reach the
+    code, and the least that must. They are found by the same bisection, with slack added and taken away.
+T5. Behind a valley (F3) there are two staircases: one of the floats from its bottom on, and one of those
+    below it, in which the number counts with the other sign. The code is the sum of both.
 """
 
 from __future__ import annotations
@@ -20,15 +24,21 @@ from typing import Any
 
 import numpy as np
 from intsim_converters.brevitas.affine import Affine, Inverse, Span
+from intsim_converters.staircase import least
 
 Array = np.ndarray[Any, Any]
-Codes = Callable[[Array], Array]
-"""From probes (points, channels) of float32 to codes (points, channels) of int64."""
+Codes = Callable[[Array, int], Array]
+"""From probes (points, channels) of float32, and the side that slack is taken on (1, 0 or -1), to codes
+(points, channels) of int64."""
 
 NEVER = 1 << 61
 """A threshold that no sum reaches; its negative is one that every sum reaches."""
 MOST_CODES = 1 << 12
 _LARGEST = np.float32(np.finfo(np.float32).max)
+LEAST = np.array([-_LARGEST])
+"""The least finite float32."""
+
+Reals = tuple[tuple[Fraction, ...], ...]
 
 
 class TooManyCodesError(ValueError):
@@ -37,33 +47,54 @@ class TooManyCodesError(ValueError):
 
 @dataclass(frozen=True)
 class FloatSteps:
-    """A quantizer's steps (rule T1).
+    """A quantizer's steps (rules T1 and T4).
 
     lowest, highest : codes
     at : (highest - lowest, channels) float32, the least that reaches lowest + 1, lowest + 2, ...
+    first, last : the same shape: the least that could reach it, and the least that must; at itself where
+        there is no slack
     """
 
     lowest: int
     highest: int
     at: Array
+    first: Array
+    last: Array
 
 
-def float_steps(codes: Codes, channels: int) -> FloatSteps:
-    """Rule T1, for a quantizer of `channels` scales (1: the same for all channels)."""
-    ends = codes(np.array([[-_LARGEST], [_LARGEST]], np.float32).repeat(channels, axis=1))
+def float_steps(codes: Codes, channels: int, *, start: Array = LEAST, slack: bool = False) -> FloatSteps:
+    """Rule T1, for a quantizer of `channels` scales (1: the same for all channels).
+
+    Parameters
+    ----------
+    start : the least float32 that is looked at, one or one per channel
+    slack : whether rule T4 asks for more than one bisection
+    """
+    probes = np.stack([np.broadcast_to(end, (channels,)) for end in (start, -LEAST)])
+    ends = codes(probes, 0)
     lowest, highest = int(ends.min()), int(ends.max())
     if (ends != ends[:, :1]).any() or lowest > highest:
         raise ValueError("a quantizer's codes must rise, and be the same in all channels")
+    if slack and any((codes(probes, side) != ends).any() for side in (1, -1)):
+        raise ValueError("the first or the last code's step is where the activation ends; no bits are sure")
     if highest - lowest > MOST_CODES:
         raise TooManyCodesError(f"codes must be at most {MOST_CODES} apart, not {lowest} to {highest}")
     wanted = np.arange(lowest + 1, highest + 1)[:, None]
     shape = (highest - lowest, channels)
-    below, reached = np.full(shape, _order(-_LARGEST)), np.full(shape, _order(_LARGEST))
-    while (reached - below > 1).any():
-        middle = (below + reached) // 2
-        up = codes(_float(middle)) >= wanted
-        reached, below = np.where(up, middle, reached), np.where(up, below, middle)
-    return FloatSteps(lowest, highest, _float(reached))
+    below, reached = (np.broadcast_to(_order(end), shape) for end in probes)
+
+    def steps(side: int) -> Array:
+        return _float(least(below, reached, lambda order: codes(_float(order), side) >= wanted))
+
+    at = steps(0)
+    if not slack:
+        return FloatSteps(lowest, highest, at, at, at)
+    return FloatSteps(lowest, highest, at, np.minimum(at, steps(1)), np.maximum(at, steps(-1)))
+
+
+def least_float(holds: Callable[[Array], Array]) -> Array:
+    """The least finite float32 for which `holds`, which stays true from there on and is so at the end."""
+    return _float(least(_order(LEAST), _order(-LEAST), lambda order: holds(_float(order))))
 
 
 def _order(value: Any) -> Array:
@@ -86,14 +117,17 @@ def before(value: Array) -> Array:
 class IntegerSteps:
     """Thresholds on integers (rules T2 and T3).
 
+    affine : what the sum stands for, with the other sign below a valley's bottom
     sign : (channels,) 1 or -1: what the sum is multiplied with
     at : (steps, channels) int64: the least signed sum that reaches each code
-    real : per step and channel, the real that at stands for
+    first, last : per step and channel, the least reals that could reach it, and that must
     """
 
+    affine: Affine
     sign: Array
     at: Array
-    real: tuple[tuple[Fraction, ...], ...]
+    first: Reals
+    last: Reals
 
 
 def integer_steps(steps: FloatSteps, affine: Affine) -> IntegerSteps:
@@ -106,7 +140,13 @@ def integer_steps(steps: FloatSteps, affine: Affine) -> IntegerSteps:
     for c, (slope, offset) in enumerate(zip(wide.slope, wide.offset, strict=True)):
         column = [row[c % len(row)] for row in limits]
         at[:, c] = [_threshold(real, reached, slope, offset) for real, reached in column]
-    return IntegerSteps(sign, at, tuple(tuple(real for real, _ in row) for row in limits))
+    first = tuple(tuple(real for real, _ in row) for row in limits)
+    if steps.first is steps.at:
+        return IntegerSteps(affine, sign, at, first, first)
+    ends = (
+        tuple(tuple(_middle(value)[0] for value in row) for row in end) for end in (steps.first, steps.last)
+    )
+    return IntegerSteps(affine, sign, at, *ends)
 
 
 def _middle(value: np.float32) -> tuple[Fraction, bool]:

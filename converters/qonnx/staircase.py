@@ -20,6 +20,7 @@ import numpy as np
 from intsim_converters.qonnx.chain import Step, directions
 from intsim_converters.qonnx.parameters import Array
 from intsim_converters.qonnx.quantizers import Quantizer
+from intsim_converters.staircase import least
 
 from intsim.arithmetic import Add, AnyStep, Multiply, Requantization, Thresholds
 from intsim.formats import IntFormat
@@ -88,9 +89,9 @@ class Staircase:
         NoStaircaseError
             A step gives no number, or the codes are too many.
         """
-        least, at = self.thresholds()
+        fewest, at = self.thresholds()
         q, sign = self.quantizer, self.sign()
-        base = q.least + q.unit * least
+        base = q.least + q.unit * fewest
         format = q.format if isinstance(q.format, IntFormat) else IntFormat(2)
         if q.format is None:
             ends = sorted((base, base + q.unit * at.shape[0]))
@@ -113,22 +114,16 @@ class Staircase:
         sign = self.sign()
         low, high = np.where(sign > 0, self.low, -self.high), np.where(sign > 0, self.high, -self.low)
         ends = [self._steps(end[None], sign) for end in (low, high)]
-        least, most = int(ends[0].min()), int(ends[1].max())
-        count = most - least
+        fewest, most = int(ends[0].min()), int(ends[1].max())
+        count = most - fewest
         if count > MOST_STEPS or count * self.channels > MOST_THRESHOLDS:
             raise NoStaircaseError(
                 f"codes must be at most {MOST_STEPS} apart and thresholds at most {MOST_THRESHOLDS} for all"
                 f" channels, not {count} for each of {self.channels}"
             )
-        wanted = np.arange(least + 1, most + 1)[:, None]
-        below = np.broadcast_to(low - 1, (count, self.channels)).copy()
-        above = np.broadcast_to(high + 1, (count, self.channels)).copy()
-        while (above - below > 1).any():
-            middle = (below + above) // 2
-            open_ = above - below > 1
-            up = self._steps(np.clip(middle, low, high), sign) >= wanted
-            above, below = np.where(open_ & up, middle, above), np.where(open_ & ~up, middle, below)
-        return least, above
+        wanted = np.arange(fewest + 1, most + 1)[:, None]
+        below, above = (np.broadcast_to(end, (count, self.channels)) for end in (low - 1, high + 1))
+        return fewest, least(below, above, lambda n: self._steps(np.clip(n, low, high), sign) >= wanted)
 
     def _steps(self, signed: Array, sign: Array) -> Array:
         value = self.carrier(signed * sign)

@@ -10,7 +10,14 @@ from brevitas.quant_tensor import QuantTensor
 import intsim
 
 LAYERS = (qnn.QuantLinear, qnn.QuantConv1d, qnn.QuantConv2d)
-QUANTIZERS = (qnn.QuantIdentity, qnn.QuantReLU, qnn.QuantHardTanh)
+QUANTIZERS = (
+    qnn.QuantIdentity,
+    qnn.QuantReLU,
+    qnn.QuantHardTanh,
+    qnn.QuantSigmoid,
+    qnn.QuantTanh,
+    qnn.QuantHardSwish,
+)
 
 
 def real(value):
@@ -43,7 +50,8 @@ def brevitas_integers(module, images):
 def _hook(found, name):
     def keep(part, inputs, output):
         if isinstance(part, QUANTIZERS):
-            _note(found, name, codes(part.act_quant, output))
+            if part.act_quant.is_quant_enabled:
+                _note(found, name, codes(part.act_quant, output))
             return
         given = part.input_quant(inputs[0])
         if part.input_quant.is_quant_enabled:

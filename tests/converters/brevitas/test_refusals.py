@@ -40,8 +40,8 @@ def conv(*sizes, **options):
 
 REFUSED = {
     "an unknown layer": (
-        lambda: [nn.GELU(), act()],
-        "body.0: torch.nn.modules.activation.GELU is not a layer",
+        lambda: [nn.Softmax(1), act()],
+        "body.0: torch.nn.modules.activation.Softmax is not a layer",
     ),
     "a float layer": (
         lambda: [nn.Conv2d(2, 3, 1), act()],
@@ -51,9 +51,9 @@ REFUSED = {
         lambda: [conv(weight_quant=None), act()],
         "body.0: weights must have an integer quantizer, not WeightQuantProxyFromInjector, disabled",
     ),
-    "a sigmoid": (
-        lambda: [qnn.QuantSigmoid(**TENSOR)],
-        "body.0: brevitas.nn.quant_activation.QuantSigmoid is not",
+    "a maximum before what falls and rises": (
+        lambda: [nn.GELU(), nn.MaxPool2d(2), act()],
+        "body.1: integers must rise with the reals, not fall as behind",
     ),
     "a real bias that leaves": (
         lambda: [conv()],

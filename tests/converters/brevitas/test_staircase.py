@@ -11,6 +11,7 @@ from brevitas.inject.enum import FloatToIntImplType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from intsim_converters.brevitas.affine import Affine, Inverse, Span, UndecidedError
+from intsim_converters.brevitas.functions import Function
 from intsim_converters.brevitas.quantizers import read_quantizer
 from intsim_converters.brevitas.staircase import NEVER, before, float_steps, integer_steps
 
@@ -138,5 +139,5 @@ def test_what_is_too_near_is_not_guessed():
 def test_probes_are_not_written_to():
     act = qnn.QuantReLU(bit_width=4).eval().act_quant
     probes = np.array([[-1.0], [2.0]], np.float32)
-    read_quantizer("act", act, (torch.nn.ReLU(inplace=True),), 1).codes(probes)
+    read_quantizer("act", act, (Function(torch.nn.ReLU(inplace=True)),), 1).codes(probes)
     assert probes[0, 0] == -1.0
