@@ -5,6 +5,7 @@ import it here.
 """
 
 from intsim_converters.onnx import (
+    lower_blocked,
     lower_compare,
     lower_concat,
     lower_convolution,
@@ -23,6 +24,7 @@ from intsim_converters.onnx.reader import read_model
 from intsim_converters.onnx.values import Layout
 
 LOWERED = (
+    lower_blocked,
     lower_compare,
     lower_concat,
     lower_convolution,

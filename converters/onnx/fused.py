@@ -10,6 +10,7 @@ B2. A bias that is dequantized from int32 is taken as its integers. Conv's has s
     looked at.
 B3. A float bias becomes integers as the runtime makes them: divided by the float32 product of the input's
     and the weights' scales, half to even.
+B4. A matrix product's bias is one row, added to every row of the sums.
 
 References
 ----------
@@ -27,10 +28,11 @@ from intsim_converters.onnx.values import Meaning, Pending, Real
 def dequantized_pair(op: Lowering) -> tuple[Real, Real]:
     """Inputs 0 and 1 by rule B1."""
     op.require(op.fuses, f"float region: {op.name} computes in float in dialect {op.dialect}")
-    return _dequantized(op, 0), _dequantized(op, 1)
+    return dequantized(op, 0), dequantized(op, 1)
 
 
-def _dequantized(op: Lowering, i: int) -> Real:
+def dequantized(op: Lowering, i: int) -> Real:
+    """Input i by rule B1."""
     value = op.value(i)
     if isinstance(value, Pending):
         op.refuse(op.float_reason(i))
@@ -71,6 +73,14 @@ def _rounded(op: Lowering, bias: Array, x: Meaning, w: Meaning) -> Array:
     whole = np.rint(bias / scales)
     op.require(bool((np.abs(whole) < 2.0**31).all()), "bias must fit int32 at the scale of the sums. [B3]")
     return whole.astype(np.int32)
+
+
+def check_row(op: Lowering, i: int) -> None:
+    """Refuse a bias that is not one row for all rows of the sums: what broadcasts along columns."""
+    value = op.value(i) if op.has(i) else None
+    if isinstance(value, (Constant, Real)):
+        sizes = set(value.shape[:-1])
+        op.require(sizes <= {1}, f"bias must be one row, not of shape {value.shape}. [B4]")
 
 
 def _check_scale(op: Lowering, given: Array, x: Meaning, w: Meaning) -> None:

@@ -21,10 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from intsim_converters.onnx.fused import bias_of, dequantized_pair, pending_reason
+from intsim_converters.onnx.lower_blocked import bind_convolution
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization
-from intsim_converters.onnx.values import FORMATS, Codes, Layout, Meaning, Pending
+from intsim_converters.onnx.values import FORMATS, Blocked, Codes, Layout, Meaning, Pending
 from intsim_converters.onnx.windows import Window, image_size, read_window
 
 from intsim.ops import Conv2d, DepthwiseConv2d, Op, Requantize
@@ -174,6 +175,10 @@ def lower_conv_integer(op: Lowering) -> None:
 @lowers("Conv")
 def lower_conv(op: Lowering) -> None:
     """Binds what the QuantizeLinear behind it finishes."""
+    weights = op.value(1)
+    if isinstance(weights, Blocked):
+        bind_convolution(op, weights)
+        return
     x, w = dequantized_pair(op)
     bias = bias_of(op, x.meaning, w.meaning, scaled=True)
 

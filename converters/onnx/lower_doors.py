@@ -12,7 +12,8 @@ D3. QuantizeLinear of what a DequantizeLinear gave is the code itself, where bot
     every code, filled in float32 as D2 and D1 say.
 D4. QuantizeLinear behind an operator on dequantized tensors makes it an integer operator (see that operator).
     An activation between them limits the codes; in ort it must limit none that the output's format does not.
-D5. Blocked scales, and those of several tensors' product with other axes, have no integer operator.
+D5. Scales in blocks by the rules of `lower_blocked`. Those of several tensors' product with other axes have
+    no integer operator.
 D6. Those of com.microsoft are the same, in operator sets that have fewer types too.
 
 References
@@ -27,9 +28,10 @@ from dataclasses import replace
 
 import numpy as np
 from intsim_converters.onnx.elementwise import TABLED, any_view, copy, table_of
+from intsim_converters.onnx.lower_blocked import bind_blocked_codes, blocked_value
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import NUMBERS, Constant
-from intsim_converters.onnx.values import Codes, Entry, Layout, Meaning, Pending, Real, Shape
+from intsim_converters.onnx.values import Blocked, Codes, Entry, Layout, Meaning, Pending, Real, Shape
 
 from intsim.arithmetic import Requantization, Rounding, Scale
 from intsim.formats import IntFormat
@@ -43,6 +45,9 @@ _EXACT = 24  # bits of an integer that float32 always holds
 def lower_quantize(op: Lowering) -> None:
     _own(op)
     value = op.value(0)
+    if isinstance(value, Blocked) or op.attribute("block_size", 0):
+        bind_blocked_codes(op)
+        return
     meaning = _output_meaning(op, value.shape if isinstance(value, (Entry, Real)) else None)
     if isinstance(value, Entry):
         op.bind(_quantized(op, value, meaning))
@@ -67,7 +72,6 @@ def _own(op: Lowering) -> None:
 
 def _output_meaning(op: Lowering, shape: Shape | None) -> Meaning:
     """The codes' format comes from the zero point, else from output_dtype, else it is uint8."""
-    op.require(not op.attribute("block_size", 0), "scales must not be blocked. [D5]")
     number = op.attribute("output_dtype", 0)
     dtype = NUMBERS.get(number, f"type number {number}") if number else "uint8"
     if op.has(2):
@@ -168,7 +172,9 @@ def lower_dequantize(op: Lowering) -> None:
         isinstance(value, (Codes, Constant)), f"input {op.node.inputs[0]!r} must be integers, not real"
     )
     assert isinstance(value, (Codes, Constant))
-    op.require(not op.attribute("block_size", 0), "scales must not be blocked. [D5]")
+    if op.attribute("block_size", 0):
+        op.bind(blocked_value(op, value))
+        return
     axis = op.attribute("axis", 1)
     if op.constant(1).size > 1:
         shape = value.shape

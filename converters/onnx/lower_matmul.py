@@ -21,11 +21,12 @@ contrib_ops/cpu/quantization/quant_gemm.cc. onnx/reference/ops/op_qlinear_matmul
 from __future__ import annotations
 
 import numpy as np
-from intsim_converters.onnx.fused import bias_of, dequantized_pair, pending_reason
+from intsim_converters.onnx.fused import bias_of, check_row, dequantized_pair, pending_reason
+from intsim_converters.onnx.lower_blocked import bind_gemm, bind_matmul
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization
-from intsim_converters.onnx.values import FORMATS, Codes, Meaning, Pending, Shape
+from intsim_converters.onnx.values import FORMATS, Blocked, Codes, Meaning, Pending, Shape
 
 from intsim.ops import BatchMatmul, Dense, Op, Requantize, Reshape
 
@@ -148,6 +149,10 @@ def lower_matmul_integer(op: Lowering) -> None:
 @lowers("MatMul")
 def lower_matmul(op: Lowering) -> None:
     """Binds what the QuantizeLinear behind it finishes."""
+    right = op.value(1)
+    if isinstance(right, Blocked):
+        bind_matmul(op, right)
+        return
     a, b = dequantized_pair(op)
     last = len(b.shape) - 1
     op.require(b.meaning.axis in (None, last), "scales of the right matrix must run along columns. [M2]")
@@ -161,7 +166,12 @@ def lower_matmul(op: Lowering) -> None:
 @lowers("Gemm")
 def lower_gemm(op: Lowering) -> None:
     """Binds what the QuantizeLinear behind it finishes."""
+    right = op.value(1)
+    if isinstance(right, Blocked):
+        bind_gemm(op, right)
+        return
     a, b = dequantized_pair(op)
+    check_row(op, 2)
     bias = bias_of(op, a.meaning, b.meaning, scaled=False)
     turned = bool(op.attribute("transB", 0))
     op.require(b.meaning.axis in (None, 0 if turned else 1), "scales must run along columns. [M2]")
@@ -211,6 +221,7 @@ def lower_qgemm(op: Lowering) -> None:
     meant = op.meaning(1, 2, a.dtype), op.meaning(4, 5, b.dtype, 0 if turned else 1)
     op.require(op.has(7), "output must be quantized: y_scale must be given, or the result is float. [M3]")
     y = op.meaning(7, 8, _constant(op, 8).dtype)
+    check_row(op, 6)
     bias = op.constant(6) if op.has(6) else np.zeros(1, np.int32)
     op.require(bias.dtype == np.int32, f"bias must be int32, not {bias.dtype}. [M3]")
     _gemm(op, op, (a, b), (*meant, y), bias)

@@ -31,6 +31,7 @@ from intsim_converters.onnx.model import Array, Constant, Node
 from intsim_converters.onnx.target import Refused, Target
 from intsim_converters.onnx.values import (
     FORMATS,
+    Blocked,
     Codes,
     Entry,
     Layout,
@@ -150,6 +151,11 @@ class Lowering:
         name, value = self.node.inputs[i], self.target.values[self.node.inputs[i]]
         if isinstance(value, Pending):
             return f"float region: {name!r} must be integers, but {value.reason}"
+        if isinstance(value, Blocked):
+            return (
+                f"float region: {name!r} has scales in blocks, which only weights of MatMul, Gemm and Conv"
+                " may have"
+            )
         if isinstance(value, Entry):
             return f"float region: {name!r} must be quantized by a QuantizeLinear before it is computed with"
         return (

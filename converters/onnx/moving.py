@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from intsim_converters.onnx.folding import moved_constant
+from intsim_converters.onnx.lower_blocked import moved_blocks
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Constant
-from intsim_converters.onnx.values import Codes, Meaning, Real, Shape
+from intsim_converters.onnx.values import Blocked, Codes, Meaning, Real, Shape
 
 from intsim.ops import Op, Reshape
 
@@ -26,6 +27,9 @@ def moved(op: Lowering, move: Move) -> None:
     value = op.value(0)
     if isinstance(value, (Codes, Constant)):
         move(op, op.codes(0), None)
+        return
+    if isinstance(value, Blocked):
+        op.bind(moved_blocks(op, value))
         return
     if not isinstance(value, Real):
         op.refuse(op.float_reason(0))

@@ -1,9 +1,9 @@
 """What a tensor's name stands for while a graph is converted.
 
 `Codes` are integers of the network. `Real` is what a DequantizeLinear gives: codes and what they mean;
-nothing is computed for it. `Entry` is a float graph input that waits for its QuantizeLinear, `Pending` a
-float result that the QuantizeLinear behind it turns into integers. A `Constant` (of `model`) is the fifth
-kind.
+nothing is computed for it. `Blocked` is the same with scales in blocks. `Entry` is a float graph input that
+waits for its QuantizeLinear, `Pending` a float result that the QuantizeLinear behind it turns into integers.
+A `Constant` (of `model`) is the sixth kind.
 """
 
 from __future__ import annotations
@@ -121,6 +121,29 @@ class Real:
 
 
 @dataclass(frozen=True, eq=False)
+class Blocked:
+    """What codes stand for whose scales run in blocks along an axis.
+
+    scale, zero_point : floats and int64, as many per axis as the codes, but for one per block of the axis
+    length : of a block; the last has what there is
+    """
+
+    codes: Codes | Constant
+    scale: Array
+    zero_point: Array
+    axis: int
+    length: int
+
+    def same(self, other: Blocked) -> bool:
+        """Whether both say the same of every code."""
+        return (
+            (self.codes.dtype, self.axis, self.length) == (other.codes.dtype, other.axis, other.length)
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.zero_point, other.zero_point)
+        )
+
+
+@dataclass(frozen=True, eq=False)
 class Entry:
     """A float graph input, limited by activations: the limits in their order."""
 
@@ -142,4 +165,4 @@ class Pending:
     limits: tuple[tuple[float, float], ...] = ()
 
 
-Value = Codes | Real | Entry | Pending | Constant
+Value = Codes | Real | Blocked | Entry | Pending | Constant

@@ -5,8 +5,9 @@ Rules
 V1. Where no register of the accumulator meets a value that it does not hold, the scales of the groups may as
     well be in the weights: the layer is a dense one, with weights (w - zero) * scale, and has its kernels. On
     the way to the sums that layer may leave the register, which therefore wraps.
-V2. With scales on both sides, every group is then a product of matrices of float64, which is exact below
-    2**53, and the scaled sums are added in int64.
+V2. With scales on both sides, or weights of more than 32 bits by V1, every group is then a product of
+    matrices of float64, which is exact where operands and the group's sum of |x - zx| * |w - zero| stay
+    below 2**53; the scaled sums are added in int64, which holds all that is met.
 V3. Scales that multiply weights make a dense layer, whatever the registers.
 """
 
@@ -17,14 +18,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from intsim.arithmetic import Accumulator, Overflow
+from intsim.arithmetic import Accumulator, Interval, Overflow
 from intsim.engine.lowered import Lowered, Site, Work
 from intsim.formats import IntFormat
 from intsim.ops import Dense, GroupDense, GroupScales
 from intsim.record import Array
 
-_MANTISSA = IntFormat(54)
-"""Integers that float64 holds, with their sums."""
+_EXACT = 1 << 53
+"""Integers up to it, and their sums up to it, are exact in float64."""
+_WORD = IntFormat(64)
 
 
 def lower_group_dense(site: Site, lower_dense: Callable[[Site], Lowered | str]) -> Lowered | str:
@@ -35,7 +37,9 @@ def lower_group_dense(site: Site, lower_dense: Callable[[Site], Lowered | str]) 
     if not all(entry.partial.within(entry.register.format) for entry in site.bounds.registers):
         return "a register may change a sum"
     if len(site.inputs) == 1 and op.scale_product is None:
-        return _as_dense(site, op, lower_dense)
+        found = _as_dense(site, op, lower_dense)
+        if not isinstance(found, str):
+            return found
     return _by_groups(site, op)
 
 
@@ -66,9 +70,12 @@ def _as_dense(site: Site, op: GroupDense, lower_dense: Callable[[Site], Lowered 
 
 def _by_groups(site: Site, op: GroupDense) -> Lowered | str:
     """Rule V2."""
-    if not site.bounds.partial.within(_MANTISSA):
-        return f"values on the way are in {site.bounds.partial}, beyond float64"
     storage, zx = site.outputs[0].format.storage, op.input_zero_point
+    if not site.bounds.partial.within(_WORD):
+        return f"values on the way are in {site.bounds.partial}, beyond int64"
+    reach = _largest(op, site.ranges[0])
+    if reach > _EXACT:
+        return f"sums of a group may reach {reach}, beyond float64"
     parts = [op.part(group) for group in range(op.groups)]
     centred = [
         (op.weight[:, part].astype(np.float64) - op.zeros[:, group, None]).T.copy()
@@ -84,3 +91,17 @@ def _by_groups(site: Site, op: GroupDense) -> Lowered | str:
         return (sums.astype(storage),)
 
     return Lowered("group product float64", f"all met is in {site.bounds.partial} [V2]", call)
+
+
+def _largest(op: GroupDense, x: Interval) -> int:
+    """What no operand and no sum of a group, or part of one, exceeds in magnitude."""
+    ends = [x.min, x.max, op.input_zero_point]
+    ends += [int(end) for values in (op.weight, op.zero) for end in (values.min(), values.max())]
+    operand = max(abs(end) for end in ends)
+    if operand > _EXACT:
+        return operand
+    depth = op.weight.shape[1]
+    zeros = np.repeat(op.zeros, op.group, axis=1)[:, :depth]
+    magnitudes = np.abs(op.weight.astype(np.int64) - zeros)
+    most = int(np.add.reduceat(magnitudes, np.arange(0, depth, op.group), axis=1).max())
+    return max(operand, most * max(x.max - op.input_zero_point, op.input_zero_point - x.min))

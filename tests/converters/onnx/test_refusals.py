@@ -240,14 +240,6 @@ def test_scales_that_mean_nothing(scale: float) -> None:
     assert refusal(b) == ["node 0 QuantizeLinear (-> 'y'): scale 'x_scale' must be positive and finite"]
 
 
-def test_blocked_scales() -> None:
-    b = OnnxBuilder()
-    x = b.input("x", (1, 4), "uint8")
-    meaning = b.meaning("x", np.ones((1, 2)), np.zeros((1, 2)), "uint8")
-    b.output(b.dequantize(x, meaning, "y", axis=1, block_size=2), "float32")
-    assert refusal(b) == ["node 0 DequantizeLinear (-> 'y'): scales must not be blocked. [D5]"]
-
-
 def test_weights_with_zero_points_that_differ() -> None:
     b = OnnxBuilder()
     w = b.constant("w", np.ones((2, 2, 1, 1)), "int8")
