@@ -19,14 +19,28 @@ whole or not at all. Only what takes arithmetic to know (that a softmax's `resca
 ((10,), 'int16')
 
 Nothing is fused, as in hardware: `conv2d` and `dense` give sums, in the accumulator's register; `requantize`
-makes codes of them. Every op is there by `NetworkWriter.node` but those over blocks with shared scales
-(block_quantize, block_dense, block_dequantize): `OPS` below lists them with their fields, and `RECORDS` the
-records that fields are made of. What they compute is told by ``intsim ops NAME``. Behind these tables comes
-`NetworkWriter`, and behind it how values are checked, how they are written, and the ops' rules.
+makes codes of them. Every op of intsim is there by `NetworkWriter.node`: `OPS` below lists them with their
+fields, and `RECORDS` the records that fields are made of. What they compute is told by ``intsim ops NAME``.
+Behind these tables comes `NetworkWriter`, and behind it how values are checked, how they are written, and the
+ops' rules.
 
 Axes are H W C (there is no batch axis), weights K H W C. From PyTorch's N C H W: a convolution's weight is
 ``weight.transpose(0, 2, 3, 1)``, and a layer behind a flattened (C, H, W) needs its columns in H W C order:
 ``weight.reshape(-1, C, H, W).transpose(0, 2, 3, 1).reshape(-1, H * W * C)``.
+
+Blocks under shared scales, as mxfp4 or nvfp4, run along the last axis. A tensor of them is several tensors:
+the elements, then for each level of the format, the innermost first, its scale, zero, offset and
+offset_scale, as far as it has them. They hold codes (of fixed-point formats integers), and so do the fields
+``weight`` and ``weight_scales``: whoever trained the blocks made them, this file makes none of numbers.
+
+>>> w = NetworkWriter()
+>>> x = w.input("x", (64,), "bfloat16")
+>>> planes = w.node("q", "block_quantize", [x], outputs=["qx", "sx"], format="mxfp4", input_format="bfloat16")
+>>> codes, scales = np.ones((10, 64), int), np.full((10, 2), 127)
+>>> blocks = {"weight": codes, "weight_scales": [scales], "weight_format": "mxfp4", "input_format": "mxfp4"}
+>>> y = w.node("fc", "block_dense", planes, accumulator={"output": {"format": "bfloat16"}}, **blocks)
+>>> [(w.shape(name), w.format(name)) for name in (*planes, y)]
+[((64,), 'e2m1'), ((2,), 'e8m0'), ((10,), 'bfloat16')]
 
 The file
 --------
@@ -77,9 +91,11 @@ codes in FORMAT                      integers; FORMAT is a format, or a    datas
 ..                                   field that holds one                  has the format's integers
 packed in FORMAT                     the same                              the same; of 1, 2, 4 or 6 bits: a
 ..                                                                         group, see below
+codes                                integers of the format that other     dataset, the narrowest type that
+..                                   fields tell                           has the format's integers
 Accumulator, ...                     a dict of the fields in `RECORDS`     group of fields
 A | B                                a dict that says its "type", too      group of fields and text ``type``
-list of A | B                        a list of such dicts                  group of groups 0, 1, ...
+list of A | B, list of codes         a list of such                        group of entries 0, 1, ...
 ===================================  ====================================  ===================================
 
 A field that is None is left out of the file. Packed are codes of a format's bits, the low bits first in a
@@ -91,6 +107,7 @@ and 0 for -1; of "ternary", 0 to 2 for -1 to +1; of a codebook, its place. "six-
 from __future__ import annotations
 
 import difflib
+import functools
 import io
 import math
 import os
@@ -141,6 +158,14 @@ CHOICES = {
     "ternary coding": ("offset", "offset_two", "twos_complement", "plus_minus"),
     "nan codes": ("none", "top_code", "top_exponent", "minus_zero"),
     "group scales": ("sum", "weight"),
+    "scale mode": ("floor", "ceil", "rceil", "even"),
+    "beyond": ("saturate", "special", "trap"),
+    "block specials": ("refuse", "nan_scale", "elements"),
+    "scale place": ("term", "sum"),
+    "scale order": ("sum_first", "scales_first"),
+    "tiny": ("keep", "before", "after"),
+    "float overflow": ("ieee", "infinity", "largest", "trap"),
+    "anchor": ("operands", "leading"),
 }
 
 STEPS = "Add | ShiftLeft | Multiply | ShiftRight | Clamp | Scale | Thresholds | Table | Slice"
@@ -266,6 +291,89 @@ RECORDS = {
 
 def _minifloat(exponent_bits, mantissa_bits, bias, **fields):
     widths = {"exponent_bits": exponent_bits, "mantissa_bits": mantissa_bits, "bias": bias}
+    "BlockFormat": {
+        "element": Field("element format", "of an element"),
+        "levels": Field("list of Level", "what is shared, from the innermost outward"),
+        "packing": Field("Fields | Trits | SignedTriples | Parts", "how elements lie in memory", None),
+        "symmetric": Field("boolean", "never write the lowest fixed-point code", False),
+        "specials": Field("block specials", "what writing does with NaN and infinities", "refuse"),
+    },
+    "Level": {
+        "size": Field("integer", "elements that share; 0 for all of a tensor or channel", low=0),
+        "scale": Field("scale format", "what the elements are multiplied with"),
+        "zero": Field("number format", "taken from elements before the scale", None),
+        "offset": Field("number format", "taken from values after the scale", None),
+        "offset_scale": Field("scale format", "of inner levels' offsets, where it is not scale", None),
+    },
+    "Fields": {
+        "bits": Field("integer", "of a code", low=1, high=32),
+        "order": Field("integers", "the element that each field of a word holds, low bits first", low=0),
+        "words": Field("integer", "of a group: how far apart the elements of a word are", 1, 1),
+        "bytes": Field("integer", "of a word", 1, 1, 8),
+        "big_endian": Field("boolean", "the most significant byte of a word comes first", False),
+    },
+    "Trits": {
+        "digits": Field("integer", "codes in a byte", low=1, high=5),
+        "words": Field("integer", "bytes of a group: how far apart the codes of a byte are", 1, 1),
+        "scaled": Field("boolean", "the byte is the number times 256 / 243, rounded up", False),
+        "least_first": Field("boolean", "the first code is the least significant digit", False),
+    },
+    "SignedTriples": {},
+    "Part": {
+        "count": Field("integer", "elements, whole groups of the packing", low=1),
+        "packing": Field("Fields | Trits", "how they are packed"),
+    },
+    "Parts": {"parts": Field("list of Part", "stretches one after another")},
+    "SoftFloat": {
+        "format": Field("float format", "of operands and results", "binary32"),
+        "rounding": Field("rounding", "of every result; not stochastic", "half_even"),
+        "tiny": Field("tiny", "what becomes of results below the smallest normal value", "keep"),
+        "flush_inputs": Field("boolean", "subnormal operands count as zero", False),
+        "overflow": Field("float overflow", "what becomes of results beyond the largest", "ieee"),
+    },
+    "Alignment": {
+        "fraction_bits": Field("integer", "bits kept below the largest exponent", low=0, high=1024),
+        "rounding": Field("rounding", "of what is cut off; not stochastic", "toward_zero"),
+        "sticky": Field("boolean", "what is cut off sets the last place", False),
+        "group": Field("integer", "terms aligned together; 0: those of a block", 0, 0),
+        "anchor": Field("anchor", "where a term's exponent is taken from", "operands"),
+    },
+    "Join": {
+        "sum_bits": Field("integer", "bits of the sum kept below the exponent; None: all", None, 0, 1024),
+        "register_bits": Field("integer", "bits of the register kept below it", None, 0, 1024),
+        "rounding": Field("rounding", "of what is cut off; not stochastic", "floor"),
+        "drop_sum": Field("integer", "exponents by which a smaller sum is left out", None, 0, 1024),
+        "drop_register": Field("integer", "exponents by which a smaller register is", None, 0, 1024),
+    },
+    "Kulisch": {},
+    "FixedRegister": {
+        "bits": Field("integer", "width, two's complement", low=1, high=4096),
+        "fraction_bits": Field("integer", "bits below the point", low=-4096, high=4096),
+        "overflow": Field("overflow", "applied after every addition", "wrap"),
+        "rounding": Field("rounding", "of values before they enter; not stochastic", "floor"),
+    },
+    "FloatRegister": {
+        "float": Field("SoftFloat", "the register, and the rounding of its sums", {}),
+        "entering": Field("SoftFloat", "rounds values before they enter; None: exact", None),
+        "topology": Field("topology", "values one after another, or in pairs and pairs of pairs", "chain"),
+        "parts": Field("integer", "registers that share the values", 1, 1),
+        "interleaved": Field("boolean", "every parts-th value is a part's", False),
+        "aligned": Field("boolean", "the register is a term of every alignment", False),
+        "join": Field("Join", "how group sum and register are aligned with each other", None),
+    },
+    "ScaleArithmetic": {
+        "float": Field("SoftFloat", "rounds every product", {}),
+        "order": Field("scale order", "which product is made first", "scales_first"),
+    },
+    "BlockAccumulator": {
+        "exact": Field("integer", "products of a block added exactly to a term; 0: all", 0, 0),
+        "alignment": Field("Alignment", "of groups of terms; None: none", None),
+        "scales": Field("scale place", "what the scales multiply", "term"),
+        "scale_arithmetic": Field("ScaleArithmetic", "a float; None: exact", None),
+        "register": Field("Kulisch | FixedRegister | FloatRegister", "adds the blocks", {"type": "Kulisch"}),
+        "output": Field("SoftFloat", "rounds the result; None: nothing does", None),
+        "outer": Field("SoftFloat", "multiplies scales of whole tensors; None: none", None),
+    },
     return {"type": "Minifloat", **widths, **fields}
 
 
@@ -276,6 +384,41 @@ _IQ4_NL = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 
 NAMED = {
     "bipolar": {"type": "Bipolar"},
     "bipolar-dabnn": {"type": "Bipolar", "zero": -1},
+
+
+def _blocks(element, *levels, **fields):
+    shared = [{"size": size, "scale": scale, **rest} for size, scale, rest in levels]
+    return {"type": "BlockFormat", "element": element, "levels": shared, **fields}
+
+
+def _mx(element, **fields):
+    return _blocks(element, (32, "e8m0", {}), **fields)
+
+
+def _micro(mantissa_bits):
+    shift = {"type": "PowerOfTwo", "bits": 1, "down": True}
+    return _blocks(_minifloat(0, mantissa_bits, 0), (2, shift, {}), (16, "e8m0", {}))
+
+
+def _whole(bits, **fields):
+    return {"type": "FixedPoint", "bits": bits, "signed": False, **fields}
+
+
+def _groups(zero, packing):
+    return _blocks(_whole(4), (128, "float16", {"zero": zero}), packing=packing)
+
+
+def _nibbles(order, words=1, bytes=1):
+    return {"type": "Fields", "bits": 4, "order": order, "words": words, "bytes": bytes}
+
+
+def _trits(digits, words):
+    return {"type": "Trits", "digits": digits, "words": words, "scaled": True}
+
+
+_GPTQ, _AWQ = (_nibbles(order, bytes=4) for order in (tuple(range(8)), (0, 2, 4, 6, 1, 3, 5, 7)))
+_TQ1_0 = [(160, _trits(5, 32)), (80, _trits(5, 16)), (16, _trits(4, 4))]
+_TQ2_0 = {"type": "Fields", "bits": 2, "order": (0, 1, 2, 3), "words": 32}
     "bipolar-larq": {"type": "Bipolar", "positive": 0},
     "ternary": {"type": "Ternary"},
     "ternary-gpu": {"type": "Ternary", "coding": "offset_two"},
@@ -302,15 +445,51 @@ NAMED = {
 
 FORMATS = {"format": ("IntFormat",), "real format": ("RealFormat",), "sign format": ("Bipolar", "Ternary")}
 FORMATS["weight format"] = (*FORMATS["format"], *FORMATS["sign format"], "Codebook")
+    "mxfp8-e5m2": _mx("e5m2"),
+    "mxfp8-e4m3": _mx("e4m3"),
+    "mxfp6-e3m2": _mx("e3m2"),
+    "mxfp6-e2m3": _mx("e2m3"),
+    "mxfp4": _mx("e2m1"),
+    "mxint8": _mx({"type": "FixedPoint", "bits": 8, "exponent": -6}, symmetric=True),
+    "mx9": _micro(7),
+    "mx6": _micro(4),
+    "mx4": _micro(2),
+    "nvfp4": _blocks("e2m1", (16, "e4m3", {}), (0, "binary32", {})),
+    "vs-quant": _blocks(
+        {"type": "FixedPoint", "bits": 4}, (16, _whole(4), {}), (0, "float16", {}), symmetric=True
+    ),
+    "gptq": _groups(_whole(4, offset=-1), _GPTQ),
+    "gptq-v2": _groups(_whole(4), _GPTQ),
+    "awq": _groups(_whole(4), _AWQ),
+    "qserve": _blocks(_whole(4), (128, _whole(8), {"offset": _whole(8)}), (0, "float16", {})),
+    "q4_0": _blocks(_whole(4, offset=8), (32, "float16", {}), packing=_nibbles((0, 1), 16)),
+    "q8_0": _blocks({"type": "FixedPoint", "bits": 8}, (32, "float16", {})),
+    "q4_k": _blocks(
+        _whole(4),
+        (32, _whole(6), {"offset": _whole(6)}),
+        (256, "float16", {"offset_scale": "float16"}),
+        packing=_nibbles((0, 1), 32),
+    ),
+    "tq1_0": _blocks(
+        "ternary",
+        (256, "float16", {}),
+        packing={"type": "Parts", "parts": [{"count": n, "packing": trits} for n, trits in _TQ1_0]},
+    ),
+    "tq2_0": _blocks("ternary", (256, "float16", {}), packing=_TQ2_0),
 FORMATS["whole format"] = (*FORMATS["weight format"], "FixedPoint")
 FORMATS["zero format"] = (*FORMATS["format"], "FixedPoint")
 FORMATS["tensor format"] = (*FORMATS["whole format"], "Minifloat", "PowerOfTwo")
 FORMATS["input format"] = (*FORMATS["tensor format"], *FORMATS["real format"])
 """The kinds of fields that hold a number format, and which formats those are."""
 
-_ANY_FORMAT = " | ".join(name for name in FORMATS["tensor format"] if name in RECORDS)
+_ANY_FORMAT = " | ".join(name for name in (*FORMATS["tensor format"], "BlockFormat") if name in RECORDS)
 
 _INT8 = Field("format", "of the output", "int8")
+FORMATS["float format"], FORMATS["block format"] = ("Minifloat",), ("BlockFormat",)
+FORMATS["number format"] = ("Minifloat", "FixedPoint")
+FORMATS["scale format"] = ("PowerOfTwo", *FORMATS["number format"])
+FORMATS["element format"] = ("FixedPoint", "Minifloat", *FORMATS["sign format"], "Codebook")
+FORMATS["block or number format"] = (*FORMATS["block format"], *FORMATS["number format"])
 _AXIS = Field("integer", "of a sample, from 0", low=0)
 _AXES = Field("integers", "of a sample, ascending", low=0)
 _ZERO_POINT = Field("integer", "the input's", 0)
@@ -378,6 +557,30 @@ OPS = {
     "constant": {
         "values": Field("packed in format", "one sample"),
         "format": Field("tensor format", "of the output", "int8"),
+    "block_dense": {
+        "weight": Field("packed in weight_format.element", "shape (K, C)"),
+        "weight_scales": Field("list of codes", "of levels' scales, shape (K, blocks); of size 0, 1 or K"),
+        "weight_format": Field("block format", "of the weights"),
+        "input_format": Field("block or number format", "of the input; None: integers as they are", None),
+        "outer": Field("vector", "the input's scales of levels of size 0; None: planes", None),
+        "bias": Field("codes", "of the output's float, one or one per output channel", None),
+        "accumulator": Field("BlockAccumulator", "how each sum is made", {"output": {}, "outer": {}}),
+    },
+    "block_dequantize": {
+        "format": Field("block format", "of the blocks"),
+        "outer": Field("vector", "scales of levels of size 0; None: planes", None),
+        "output": Field("SoftFloat", "rounds every value", {}),
+        "real": Field("boolean", "give float32 in place of codes of binary32", False),
+    },
+    "block_quantize": {
+        "format": Field("block format", "of the blocks"),
+        "input_format": Field("number format", "of the input; None: integers as they are, or reals", None),
+        "mode": Field("scale mode", "of power-of-two scales", "floor"),
+        "rounding": Field("rounding", "of elements; not stochastic", "half_even"),
+        "beyond": Field("beyond", "of power-of-two scales above the largest", "saturate"),
+        "per_row": Field("boolean", "an outer scale for every row, not one", False),
+        "outer": Field("vector", "the outer scale's code; None: it follows from the values", None),
+    },
     },
     "conv2d": {
         **_weight("(K, KH, KW, C / groups)"),
@@ -539,6 +742,8 @@ VERSIONS = {}
 
 MOVES = ("concat", "depth_to_space", "gather", "pack", "pad", "reshape", "resize_nearest", "slice")
 MOVES += ("select", "space_to_depth", "split", "tile", "transpose", "unpack")
+    "block_dense": (1, None),
+    "block_dequantize": (1, None),
 WHOLE = (
     "arg_max",
     "arg_min",
@@ -578,6 +783,8 @@ class Tensor(NamedTuple):
 
 
 class NetworkWriter:
+    **dict.fromkeys(("block_dense", "block_dequantize"), FORMATS["tensor format"]),
+    "block_quantize": FORMATS["input format"],
     """A network, tensor by tensor, and its file.
 
     Parameters
@@ -665,8 +872,9 @@ class NetworkWriter:
         return self._tensors[name].shape
 
     def format(self, name):
-        """The format: a name, as in "int8", or a dict."""
-        return self._tensors[name].format.said
+        """The format: a name, as in "int8", or a dict that says its "type"."""
+        format = self._tensors[name].format
+        return format.said if isinstance(format.said, str) else {**format.said, "type": format.type}
 
     def save(self, path):
         """Write the file: beside `path`, then in its place."""
@@ -776,7 +984,8 @@ class NetworkWriter:
             format = self._tensors[entry].format
             wrong = f"must be {' or '.join(types)} for {op}, not {entry!r}, {format}"
             _need(format.type in types, where, wrong)
-            _need(op != "quantize" or entry in self._inputs, where, "must be an input of the network")
+            real = format.type == "RealFormat"
+            _need(not real or entry in self._inputs, where, "must be an input of the network")
         fewest, most = INPUTS.get(op, (1, 1))
         enough = fewest <= len(inputs) and (most is None or len(inputs) <= most)
         wanted = fewest if fewest == most else f"{fewest} to {most if most is not None else 'any'}"
@@ -797,9 +1006,9 @@ class NetworkWriter:
         return list(outputs)
 
     def _check_doors(self):
-        """Reals are given by a dequantize at the end of the network, and nowhere else."""
-        for name, node in self._nodes.items():
-            if node["op"] == "dequantize":
+        """Reals are given at the end of the network, and nowhere else."""
+        for name in self._nodes:
+            if name in self._tensors and self._tensors[name].format.type == "RealFormat":
                 _need(name in self._outputs, name, "must be an output of the network, as it gives reals")
 
     def _file(self):
@@ -883,12 +1092,12 @@ def _conform(field, value, where, others):
     if kind in FORMATS:
         return _format(kind, value, where)
     if " in " in kind:  # codes or packed, in a format
-        named = kind.partition(" in ")[2]
-        return _codes(value, others.get(named) or _format_of_name(named), where, field)
+        return _codes(value, _format_at(kind.partition(" in ")[2], others), where, field)
     if kind.startswith("list of "):
-        _need(isinstance(value, (list, tuple)), where, f"must be a list of dicts, not {value!r}")
-        kinds = kind[len("list of ") :]
-        return [_record(kinds, entry, f"{where}.{index}") for index, entry in enumerate(value)]
+        one = field._replace(kind=kind[len("list of ") :], default=REQUIRED)
+        what = "arrays" if one.kind in _KINDS else "dicts"
+        _need(isinstance(value, (list, tuple)), where, f"must be a list of {what}, not {value!r}")
+        return [_conform(one, entry, f"{where}.{index}", others) for index, entry in enumerate(value)]
     if kind in _KINDS:
         value = _KINDS[kind](value, where)
         if kind not in ("boolean", "order") and not kind.startswith("real"):
@@ -921,6 +1130,8 @@ def _check_range(value, where, field):
 
 
 def _text(value, where):
+    elif given.get("type") == kinds:  # said, though there is no other
+        del given["type"]
     good = isinstance(value, str) and "\0" not in value and not re.search("[\ud800-\udfff]", value)
     _need(good, where, f"must be a text of Unicode without NUL, not {value!r}")
     return value
@@ -983,8 +1194,8 @@ class Format:
     codes : the code of every entry, where entries are told one by one; else None
     """
 
-    def __init__(self, said, type, bits, low, high, offset=0, codes=None):
-        self.said, self.type, self.bits = said, type, bits
+    def __init__(self, said, type, bits=0, low=0, high=0, offset=0, codes=None, record=None):
+        self.said, self.type, self.bits, self.record = said, type, bits, record
         self.low, self.high, self.offset, self.codes = low, high, offset, codes
 
     def __str__(self):
@@ -997,6 +1208,7 @@ class Format:
     def dtype(self):
         """The narrowest type that holds every entry."""
         needed = max(~self.low, self.high).bit_length() + (self.low < 0)
+    record : the fields of one in `RECORDS`; of blocks that is all there is to know
         width = max(8, 1 << (needed - 1).bit_length())
         return np.dtype(f"{'' if self.low < 0 else 'u'}int{width}")
 
@@ -1044,9 +1256,9 @@ def _format(kind, value, where):
 
 def _format_of_name(name):
     if name in NAMED:
-        return _format_of_record(_record(_ANY_FORMAT, NAMED[name], name))
+        return _format_of_record(_named(name))
     if name in ("float32", "float64"):
-        return Format(name, "RealFormat", int(name[5:]), 0, 0)
+        return Format(name, "RealFormat", int(name[5:]))
     match = re.fullmatch("(u?)int([1-9][0-9]?)", name)
     if match is None or int(match[2]) > 64:
         return None
@@ -1083,22 +1295,45 @@ def _format_of_record(record, only=None):
     low, high = _ends(bits, kind == "FixedPoint" and record["signed"])
     if codes is not None:
         low, high = min(codes), max(codes)
-    return Format(_name_of(record) or record, kind, bits, low - offset, high - offset, offset, codes)
+    return Format(said, kind, bits, low - offset, high - offset, offset, codes, record)
 
 
-def _name_of(record):
-    """The name that a format has in `NAMED`, if it has one."""
+def _format_at(path, fields):
+    """The format that a field holds, as `weight_format` or `weight_format.element`, or else a name says."""
+    first, *inside = path.split(".")
+    format = fields.get(first) or _format_of_name(first)
+    for name in inside:
+        format = format.record[name]
+    return format
+
+
+@functools.cache
+def _named(name):
+    """The record of a format in `NAMED`."""
+    return _record(_ANY_FORMAT, NAMED[name], name)
+
+    said = _name_of(record, kind) or record
+    if kind == "BlockFormat":
+        return Format(said, kind, record=record)
+
+def _name_of(record, kind):
+    """The name that a format of this type has in `NAMED`, if it has one."""
     for name, entry in NAMED.items():
-        if entry["type"] == record.get("type") and _alike(_record(_ANY_FORMAT, entry, name), record):
+        if entry["type"] == kind and _alike(_named(name), record):
             return name
     return None
 
 
 def _alike(a, b):
-    """Whether two formats are said alike, by name or as records of one type."""
-    if isinstance(a, str) or isinstance(b, str):
+    """Whether two formats are said alike, by name or as records of one type; or two of their fields."""
+    if isinstance(a, (str, Format)) or isinstance(b, (str, Format)):
         return isinstance(a, type(b)) and a == b
-    return all(np.array_equal(a[name], b[name]) for name in a)
+    if isinstance(a, dict) and isinstance(b, dict):
+        names = a.keys() | b.keys()
+        return all(name == "type" or _alike(a.get(name), b.get(name)) for name in names)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(_alike, a, b))
+    return np.array_equal(a, b)
 
 
 def _array(ranks, real=False):
@@ -1150,6 +1385,7 @@ def _codes(value, format, where, field):
         limits = f"{format} ({max(format.low, field.low)} to {format.high})"
         raise WriterError(f"{where}: must fit {limits}, not {values[place]} at {place}")
     return values.astype(format.dtype)
+    "codes": _array(None),
 
 
 def _quantization(said, where, tensor):
@@ -1212,8 +1448,10 @@ def _write_node(group, position, node):
     _write(group, "outputs", node["outputs"])
     for name, value in node["fields"].items():
         kind = OPS[node["op"]][name].kind
-        format = node["fields"].get(kind.partition("packed in ")[2])
-        _write(group, name, format.packed(value) if format and format.bits in PACKINGS else value)
+        if kind.startswith("packed in "):
+            format = _format_at(kind[len("packed in ") :], node["fields"])
+            value = format.packed(value) if format.bits in PACKINGS else value
+        _write(group, name, value)
     if any(said is not None for said in node["quantization"]):
         annotations = group.create_group("output_quantization")
         for index, said in enumerate(node["quantization"]):
@@ -1309,6 +1547,8 @@ def _accumulator(f):
         for name in ("order", "bias", "zero_point"):
             usual = RECORDS["Accumulator"][name].default
             f.need(inner[name] == usual, f"inner.{name}", "be said by the outermost register only")
+        if isinstance(value, Format):
+            return value
 
 
 @_entered(_RULES, "Clamp")
@@ -1454,6 +1694,80 @@ def _in_register(f, x, y):
 
 @_entered(_GIVES, "select")
 def _selected(f, condition, x, y):
+@_entered(_RULES, "BlockFormat")
+def _block_format(f):
+    f.need(f["levels"], "levels", "be at least one")
+    sizes = [level["size"] for level in f["levels"]]
+    for index, size in enumerate(sizes):
+        inner = max([1, *sizes[:index]])
+        good = not size or (size % inner == 0 and 0 not in sizes[:index])
+        _need(good, f"{f.where}.levels.{index}.size", f"must be a multiple of the ones inside, not {size}")
+    element = f["element"]
+    signed = element.type == "FixedPoint" and element.record["signed"]
+    f.need(signed or not f["symmetric"], "symmetric", "be False unless elements are signed fixed-point")
+
+
+@_entered(_RULES, "Fields")
+def _fields_of_a_word(f):
+    f.need(f["order"] and sorted(f["order"]) == list(range(len(f["order"]))), "order", "name all from 0 once")
+    f.need(len(f["order"]) * f["bits"] <= 8 * f["bytes"], "order", f"fit {8 * f['bytes']} bits")
+
+
+@_entered(_RULES, "Trits")
+def _trits_of_a_byte(f):
+    f.need(not (f["scaled"] and f["least_first"]), "least_first", "be False where the byte is scaled")
+
+
+@_entered(_RULES, "Part")
+def _part(f):
+    packing = f["packing"]
+    group = packing["words"] * (packing["digits"] if packing["type"] == "Trits" else len(packing["order"]))
+    f.need(f["count"] % group == 0, "count", f"be a multiple of {group}")
+
+
+@_entered(_RULES, "Parts")
+def _parts(f):
+    f.need(f["parts"], "parts", "be at least one")
+
+
+@_entered(_RULES, "SoftFloat")
+def _soft_float(f):
+    _deterministic(f)
+    record = f["format"].record
+    good = record["signed"] and record["exponent_bits"] and record["nan"] != "none"
+    f.need(good, "format", "have a sign, an exponent and a NaN")
+
+
+@_entered(_RULES, "FixedRegister", "Join")
+def _of_blocks(f):
+    _deterministic(f)
+
+
+@_entered(_RULES, "Alignment")
+def _alignment(f):
+    _deterministic(f)
+    f.need(not f["sticky"] or f["rounding"] == "toward_zero", "rounding", "be toward_zero, as sticky is True")
+
+
+@_entered(_RULES, "FloatRegister")
+def _float_register(f):
+    fused = f["aligned"] or f["join"] is not None
+    f.need(not f["interleaved"] or f["parts"] > 1, "interleaved", "be False where there is one part")
+    f.need(not f["aligned"] or f["join"] is None, "join", "be None where the register is aligned")
+    f.need(not fused or f["entering"] is None, "entering", "be None where sums are aligned with the register")
+    chain = f["topology"] == "chain" or f["parts"] > 1
+    f.need(not fused or chain, "topology", "be chain where sums are aligned with the register")
+
+
+@_entered(_RULES, "BlockAccumulator")
+def _block_accumulator(f):
+    register = f["register"]
+    if register["type"] == "FloatRegister" and (register["aligned"] or register["join"] is not None):
+        where = "register.aligned" if register["aligned"] else "register.join"
+        f.need(f["alignment"] is not None, where, "have an alignment beside it")
+        f.need(f["scales"] == "term", where, "have the scales in the terms")
+
+
     f.need(condition.format.said == "uint1", "inputs", "begin with one of uint1")
     f.need(x.format == y.format, "inputs", "end with two of one format")
     return Tensor(_broadcast(f, condition.shape, x.shape, y.shape), x.format)
@@ -1887,3 +2201,152 @@ def _quantize(f, x):
 def _dequantize(f, x):
     _at_most(f, "inputs", x.format, 32)
     return _door(f, x)
+
+
+PARTS = ("scale", "zero", "offset", "offset_scale")
+"""What a level of blocks may share, in the order of the tensors."""
+
+
+def _levels(format):
+    """The levels of a format of blocks, of any other none."""
+    return format.record["levels"] if format is not None and format.type == "BlockFormat" else []
+
+
+def _planes(format, outer=None):
+    """Size and format of what levels share, tensor by tensor, without scales that the field outer gives."""
+    levels = [level for level in _levels(format) if level["size"] or outer is None]
+    return [(level["size"], level[part]) for level in levels for part in PARTS if level[part] is not None]
+
+
+def _counted(format):
+    """Elements of the outermost level that counts them; 0 if none does."""
+    return max([0, *(level["size"] for level in _levels(format))])
+
+
+def _outer(f, format):
+    """Each level of size 0 has one entry of its scale's format in the field outer, if that is given."""
+    if f["outer"] is not None:
+        levels = [level for level in _levels(format) if not level["size"]]
+        f.need(levels, "outer", "be None where no level is of size 0")
+        f.need(f["outer"].size == len(levels), "outer", f"have {len(levels)} entries")
+        for level, entry in zip(levels, f["outer"]):
+            alone = all(level[part] is None for part in PARTS[1:])
+            f.need(alone, "outer", "be None where a level of size 0 has more than a scale")
+            f.need(not level["scale"].outside(entry), "outer", f"fit {level['scale']}")
+
+
+def _elements(f, format, inputs):
+    """The shape of the elements, of inputs that are the tensors of blocks."""
+    planes = _planes(format, f["outer"])
+    f.need(len(inputs) == 1 + len(planes), "inputs", f"be {1 + len(planes)} tensors, of {format}")
+    first, *others = inputs
+    right = first.format == format.record["element"] and first.shape
+    f.need(right, "inputs", f"start with elements in {format.record['element']}")
+    for (size, wanted), x in zip(planes, others):
+        f.need(x.format == wanted, "inputs", f"have {wanted} in the place of {x.format}")
+        if size:
+            fits = x.shape == (*first.shape[:-1], -(-first.shape[-1] // size))
+        else:
+            fits = len(x.shape) == len(first.shape) and x.shape[-1] == 1
+            fits = fits and all(n in (1, wanted) for n, wanted in zip(x.shape[:-1], first.shape))
+        f.need(fits, "inputs", f"have as many scales as {size or 'all'} elements share")
+    return first.shape
+
+
+def _numbers(f, format, inputs, real=()):
+    """The shape of the only input, which is in a format; if there is none, in integers."""
+    f.need(len(inputs) == 1 and inputs[0].shape, "inputs", "be one tensor with an axis")
+    if format is not None:
+        f.need(inputs[0].format == format, "inputs", f"be {format}")
+    whole = (*FORMATS["format"], *FORMATS["sign format"], *real)
+    f.need(format is not None or inputs[0].format.type in whole, "input_format", "be given for the input")
+    return inputs[0].shape
+
+
+@_entered(_GIVES, "block_quantize")
+def _block_quantize(f, x):
+    _deterministic(f)
+    format, levels = f["format"], _levels(f["format"])
+    kinds = [level["scale"].type for level in levels]
+    plain = all(level[part] is None for level in levels for part in PARTS[1:])
+    shifts = kinds == ["PowerOfTwo"] * 2 and f["mode"] == "floor"
+    twice = len(kinds) == 2 and kinds[0] != "PowerOfTwo" and kinds[1] == "Minifloat"
+    follow = plain and (kinds == ["PowerOfTwo"] or shifts or twice)
+    f.need(follow, "format", "have scales that follow from the values, by this mode")
+    good = levels[0]["size"] and not (twice and levels[1]["size"])
+    f.need(good, "format", "count the elements of its inner level, and all of them in an outer one")
+    _outer(f, format)
+    follows = not levels[-1]["size"] and f["outer"] is None
+    f.need(follows or not f["per_row"], "per_row", "be False where no outer scale follows from the values")
+    shape = _numbers(f, f["input_format"], [x], FORMATS["real format"])
+    given = [Tensor(shape, format.record["element"])]
+    for size, scale in _planes(format, f["outer"]):
+        lead = shape[:-1] if size or f["per_row"] else (1,) * len(shape[:-1])
+        given.append(Tensor((*lead, -(-shape[-1] // size) if size else 1), scale))
+    return given
+
+
+@_entered(_GIVES, "block_dequantize")
+def _block_dequantize(f, *inputs):
+    _outer(f, f["format"])
+    float32 = str(f["output"]["format"]) == "binary32"
+    f.need(float32 or not f["real"], "real", "be False unless the output is binary32")
+    format = _format_of_name("float32") if f["real"] else f["output"]["format"]
+    return Tensor(_elements(f, f["format"], inputs), format)
+
+
+def _weight_scales(f, channels, depth):
+    """The scales of the weights, a row per channel, or one where all share them."""
+    levels, found = _levels(f["weight_format"]), []
+    where = f"{f.where}.weight_scales"
+    count = len(f["weight_scales"])
+    _need(count == len(levels), where, f"must be {len(levels)}, one per level, not {count}")
+    for place, (level, given) in enumerate(zip(levels, f["weight_scales"])):
+        shape = (channels, -(-depth // level["size"])) if level["size"] else (1, channels)
+        if level["size"]:
+            wrong = f"must have shape {shape}, not {given.shape}"
+            _need(given.shape == shape, f"{where}.{place}", wrong)
+        else:
+            wrong = f"must be one entry or {channels}, not of shape {given.shape}"
+            _need(given.size in shape, f"{where}.{place}", wrong)
+            given = given.reshape(-1, 1)
+        found.append(_codes(given, level["scale"], f"{where}.{place}", OPS["block_dense"]["weight_scales"]))
+    return found
+
+
+def _last_float(f, blocks):
+    """The float that rounds last in a layer of these formats of blocks."""
+    made = f["accumulator"]
+    as_a_whole = any(not level["size"] for side in blocks for level in _levels(side))
+    outer = "be given for scales of levels of size 0"
+    f.need(not as_a_whole or made["outer"] is not None, "accumulator.outer", outer)
+    held = made["register"]["float"] if made["register"]["type"] == "FloatRegister" else None
+    last = (made["outer"] if as_a_whole else None) or made["output"] or held
+    f.need(last is not None, "accumulator.output", "be given, or a float register")
+    return last["format"]
+
+
+@_entered(_GIVES, "block_dense")
+def _block_dense(f, *inputs):
+    wrong = f"must have shape (K, C), not {f['weight'].shape}"
+    _need(f["weight"].ndim == 2, f"{f.where}.weight", wrong)
+    channels, depth = f["weight"].shape
+    f["weight_scales"] = _weight_scales(f, channels, depth)
+    read, blocks = f["input_format"], {"weight_format": f["weight_format"]}
+    if read is not None and read.type == "BlockFormat":
+        blocks["input_format"] = read
+    _outer(f, read)
+    for name, side in blocks.items():
+        scales = all(level[part] is None for level in _levels(side) for part in PARTS[1:])
+        f.need(scales, name, "have no zeros and no offsets")
+    size = _counted(f["weight_format"])
+    small, large = sorted((size, _counted(read)))
+    f.need(not small or large % small == 0, "input_format", f"have blocks of a multiple or a part of {size}")
+    format = _last_float(f, blocks.values())
+    if f["bias"] is not None:
+        good = f["bias"].ndim <= 1 and f["bias"].size in (1, channels)
+        f.need(good, "bias", f"be one code or {channels}")
+        f["bias"] = _codes(f["bias"], format, f"{f.where}.bias", OPS["block_dense"]["bias"])
+    shape = (_elements if "input_format" in blocks else _numbers)(f, read, inputs)
+    _depth(f, Tensor(shape, None), depth)
+    return Tensor((*shape[:-1], channels), format)

@@ -35,13 +35,32 @@ from intsim.arithmetic import (
     Topology,
     ZeroPointPlace,
 )
+from intsim.arithmetic.blocks import (
+    BLOCK_ACCUMULATORS,
+    Alignment,
+    Anchor,
+    BlockAccumulator,
+    FixedRegister,
+    FloatOverflow,
+    FloatRegister,
+    ScaleArithmetic,
+    ScaleOrder,
+    ScalePlace,
+    SoftFloat,
+    Tiny,
+)
+from intsim.arithmetic.encode import Beyond
+from intsim.arithmetic.scale_mode import ScaleMode
 from intsim.errors import FileError, SpecError
 from intsim.formats import (
     AnyDiscrete,
     Bipolar,
+    BlockFormat,
+    BlockSpecials,
     Codebook,
     Discrete,
     FixedPoint,
+    Level,
     Minifloat,
     NanCodes,
     PowerOfTwo,
@@ -50,7 +69,10 @@ from intsim.formats import (
     WeightFormat,
 )
 from intsim.formats.discrete import Listed
+from intsim.formats.minifloat import BFLOAT16
 from intsim.formats.table import FORMATS, name_of
+from intsim.formats.trits import SignedTriples
+from intsim.ops.block_planes import planes
 from intsim.ops.group_dense import GroupScales
 from intsim.record import Record, schema
 from intsim.storage import kinds
@@ -68,6 +90,14 @@ ENUMS = {
     TernaryCoding: "ternary coding",
     NanCodes: "nan codes",
     GroupScales: "group scales",
+    ScaleMode: "scale mode",
+    Beyond: "beyond",
+    BlockSpecials: "block specials",
+    ScalePlace: "scale place",
+    ScaleOrder: "scale order",
+    Tiny: "tiny",
+    FloatOverflow: "float overflow",
+    Anchor: "anchor",
 }
 INTEGERS = {
     int: "integer",
@@ -79,6 +109,12 @@ INTEGERS = {
     IntFormat | FixedPoint: "zero format",
     AnyDiscrete: "tensor format",
     Bipolar | Ternary: "sign format",
+    FixedPoint | Minifloat | Bipolar | Ternary | Codebook: "element format",
+    PowerOfTwo | Minifloat | FixedPoint: "scale format",
+    Minifloat | FixedPoint: "number format",
+    Minifloat: "float format",
+    BlockFormat: "block format",
+    BlockFormat | Minifloat | FixedPoint: "block or number format",
     tuple[int, int]: "pair",
     tuple[tuple[int, int], tuple[int, int]]: "padding",
     tuple[tuple[int, int], ...]: "pairs",
@@ -87,15 +123,11 @@ INTEGERS = {
 }
 ARRAYS = {
     "int64": {"array", "vector", "value or vector"},
-    "codes": {"codes in format", "codes in slope_format", "codes in int16"},
+    "codes": {"codes", "codes in format", "codes in slope_format", "codes in int16"},
     "real": {"real vector", "real value", "real value or vector"},
 }
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-BLOCKS = {"block_dense", "block_dequantize", "block_quantize"}
-"""The ops that the writer does not have, as it says."""
-
-KNOWN = {name: op for name, op in ops.OPS.items() if name not in BLOCKS}
-every_op = pytest.mark.parametrize("name", sorted(KNOWN))
+every_op = pytest.mark.parametrize("name", sorted(ops.OPS))
 every_op_with_fields = pytest.mark.parametrize("name", sorted(name for name in OPS if OPS[name]))
 few = settings(max_examples=6, suppress_health_check=SLOW, deadline=None)
 
@@ -121,8 +153,10 @@ def arm_of(annotation):
 
 def plain(value, annotation):
     """A field's value as the writer takes it."""
-    if isinstance(value, (IntFormat, RealFormat)) or (isinstance(value, Discrete) and name_of(value)):
+    if isinstance(value, (IntFormat, RealFormat)):
         return str(value)
+    if isinstance(value, (Discrete, BlockFormat)) and name_of(value):
+        return name_of(value)
     if isinstance(value, Record):
         union = len(kinds.records(annotation)) > 1
         return {**({"type": type(value).__name__} if union else {}), **plain_fields(value)}
@@ -164,13 +198,17 @@ def said_of(value):
     """What is written for a value."""
     if isinstance(value, dict):
         return {name: said_of(entry) for name, entry in value.items()}
-    return getattr(value, "said", value)
+    if isinstance(value, list):
+        return [said_of(entry) for entry in value]
+    return said_of(value.said) if isinstance(value, module.Format) else value
 
 
 def same(a, b):
     """Equality of plain values, arrays by dtype and shape."""
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, np.ndarray):
         return np.array_equal(a, b) and np.shape(a) == np.shape(b) and a.dtype == np.asarray(b).dtype
     return type(a) is type(b) and a == b
@@ -196,11 +234,10 @@ def test_an_op_is_said_as_intsim_has_it(name):
 
 
 def test_every_op_and_record_is_there():
-    assert list(OPS) == sorted(KNOWN)
-    assert all(name in module.__doc__ for name in BLOCKS)
+    assert list(OPS) == sorted(ops.OPS)
     formats = Bipolar, Ternary, Codebook, FixedPoint, Minifloat, PowerOfTwo
     needed = {"Quantization": Quantization, **{format.__name__: format for format in formats}}
-    for op in KNOWN.values():
+    for op in ops.OPS.values():
         needed |= {name: record for name, record in records_of(op).items() if record is not op}
     assert RECORDS.keys() == needed.keys()
     for name, record in needed.items():
@@ -215,12 +252,14 @@ def test_every_choice_is_there():
 
 
 def test_every_named_format_is_there():
-    named = {name: entry.format for name, entry in FORMATS.items() if isinstance(entry.format, Discrete)}
-    assert list(module.NAMED) == list(named)
-    for name, format in named.items():
-        said = module._format_of_name(name)
-        assert (said.said, said.type, said.bits) == (name, type(format).__name__, format.bits)
-        assert (said.low, said.high, said.dtype) == (format.min, format.max, format.storage)
+    assert list(module.NAMED) == list(FORMATS)
+    for name, entry in FORMATS.items():
+        said, format = module._format_of_name(name), entry.format
+        assert (said.said, said.type) == (name, type(format).__name__)
+        assert same(said_of(said.record), {"type": said.type, **plain_fields(format)})
+        if isinstance(format, Discrete):
+            assert (said.bits, said.low, said.high) == (format.bits, format.min, format.max)
+            assert said.dtype == format.storage
 
 
 def test_every_field_has_a_rule_to_be_written_by():
@@ -264,9 +303,10 @@ def test_the_same_network_is_the_same_bytes(name, data, tmp_path_factory):
     save(network, folder / "saved.h5")
     assert load(folder / "written.h5") == network
     assert (folder / "written.h5").read_bytes() == (folder / "saved.h5").read_bytes()
-    assert [(w.shape(y), w.format(y)) for y in network.outputs] == [
-        (network.specs[y].shape, str(network.specs[y].format)) for y in network.outputs
-    ]
+    for y in network.outputs:
+        spec = network.specs[y]
+        assert w.shape(y) == spec.shape
+        assert same(said_of(w.format(y)), plain(spec.format, AnyDiscrete | RealFormat))
 
 
 def test_names_lists_annotations_and_large_attributes(tmp_path):
@@ -311,7 +351,7 @@ def test_names_lists_annotations_and_large_attributes(tmp_path):
     "format",
     [
         *(IntFormat(bits, signed) for bits in (1, 2, 3, 4, 6, 8) for signed in (False, True)),
-        *(FORMATS[name].format for name in module.NAMED),
+        *(entry.format for entry in FORMATS.values() if isinstance(entry.format, Discrete)),
         *(Codebook(values=np.arange(-5, size - 5)[::-1]) for size in (2, 3, 16, 64, 300)),
         *(Bipolar(positive=0, zero=-1), PowerOfTwo(6, bias=3, down=True), Minifloat(3, 2, 0, signed=False)),
         *(FixedPoint(6, offset=9), FixedPoint(4, signed=False, offset=-20, exponent=2)),
@@ -337,6 +377,49 @@ def all_codes(format):
     """Every code that stands for something, of the first 65536."""
     codes = np.arange(min(1 << format.bits, 1 << 16))
     return codes if not isinstance(format, Listed) else format.listed()[1]
+
+
+NODES = {
+    **{f"block_dense-{name}": entry.accumulator for name, entry in BLOCK_ACCUMULATORS.items()},
+    "block_dense-fixed": BlockAccumulator(
+        alignment=Alignment(9, sticky=True, anchor=Anchor.LEADING),
+        scale_arithmetic=ScaleArithmetic(SoftFloat(BFLOAT16), ScaleOrder.SUM_FIRST),
+        register=FixedRegister(40, -3, Overflow.SATURATE, Rounding.HALF_EVEN),
+        output=SoftFloat(Minifloat(4, 2, 9, nan=NanCodes.TOP_CODE), tiny=Tiny.AFTER, flush_inputs=True),
+    ),
+    "block_dense-tree": BlockAccumulator(
+        register=FloatRegister(entering=SoftFloat(), topology=Topology.TREE, parts=3, interleaved=True)
+    ),
+    **{name: entry.format for name, entry in FORMATS.items() if isinstance(entry.format, BlockFormat)},
+    "own": BlockFormat(
+        Bipolar(positive=0, zero=-1),
+        (
+            Level(4, FixedPoint(3, offset=2), zero=FixedPoint(5)),
+            Level(8, PowerOfTwo(3), offset_scale=BFLOAT16),
+        ),
+        packing=SignedTriples(),
+        specials=BlockSpecials.NAN_SCALE,
+    ),
+}
+"""Accumulators and formats of blocks, to be said in a node."""
+
+
+@pytest.mark.parametrize("name", NODES)
+def test_what_is_said_of_blocks(name, tmp_path):
+    given = NODES[name]
+    if isinstance(given, BlockAccumulator):
+        fp8 = FORMATS["mxfp8-e4m3"].format
+        weights = np.arange(130).reshape(2, 65) % 127
+        op = ops.BlockDense(weights, (np.full((2, 3), 120),), fp8, fp8, accumulator=given)
+        specs = TensorSpec((65,), fp8.element), TensorSpec((3,), fp8.levels[0].scale)
+    else:
+        op = ops.BlockDequantize(given)
+        shared = ((-(-300 // plane.size) if plane.size else 1, plane.format) for plane in planes(given))
+        specs = tuple(TensorSpec((size,), format) for size, format in ((300, given.element), *shared))
+    case = Case(op, specs, ())
+    written(case).save(tmp_path / "written.h5")
+    save(network_of(case), tmp_path / "saved.h5")
+    assert (tmp_path / "written.h5").read_bytes() == (tmp_path / "saved.h5").read_bytes()
 
 
 def test_bits_and_trits(tmp_path):
