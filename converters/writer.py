@@ -286,11 +286,6 @@ RECORDS = {
         "nan": Field("boolean", "whether the top code is NaN", False),
         "down": Field("boolean", "whether larger codes are smaller", False),
     },
-}
-
-
-def _minifloat(exponent_bits, mantissa_bits, bias, **fields):
-    widths = {"exponent_bits": exponent_bits, "mantissa_bits": mantissa_bits, "bias": bias}
     "BlockFormat": {
         "element": Field("element format", "of an element"),
         "levels": Field("list of Level", "what is shared, from the innermost outward"),
@@ -374,16 +369,16 @@ def _minifloat(exponent_bits, mantissa_bits, bias, **fields):
         "output": Field("SoftFloat", "rounds the result; None: nothing does", None),
         "outer": Field("SoftFloat", "multiplies scales of whole tensors; None: none", None),
     },
+}
+
+
+def _minifloat(exponent_bits, mantissa_bits, bias, **fields):
+    widths = {"exponent_bits": exponent_bits, "mantissa_bits": mantissa_bits, "bias": bias}
     return {"type": "Minifloat", **widths, **fields}
 
 
 _IEEE = {"infinities": True, "nan": "top_exponent"}
 _FNUZ = {"nan": "minus_zero", "signed_zero": False}
-_IQ4_NL = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
-
-NAMED = {
-    "bipolar": {"type": "Bipolar"},
-    "bipolar-dabnn": {"type": "Bipolar", "zero": -1},
 
 
 def _blocks(element, *levels, **fields):
@@ -419,6 +414,11 @@ def _trits(digits, words):
 _GPTQ, _AWQ = (_nibbles(order, bytes=4) for order in (tuple(range(8)), (0, 2, 4, 6, 1, 3, 5, 7)))
 _TQ1_0 = [(160, _trits(5, 32)), (80, _trits(5, 16)), (16, _trits(4, 4))]
 _TQ2_0 = {"type": "Fields", "bits": 2, "order": (0, 1, 2, 3), "words": 32}
+_IQ4_NL = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113]
+
+NAMED = {
+    "bipolar": {"type": "Bipolar"},
+    "bipolar-dabnn": {"type": "Bipolar", "zero": -1},
     "bipolar-larq": {"type": "Bipolar", "positive": 0},
     "ternary": {"type": "Ternary"},
     "ternary-gpu": {"type": "Ternary", "coding": "offset_two"},
@@ -440,11 +440,6 @@ _TQ2_0 = {"type": "Fields", "bits": 2, "order": (0, 1, 2, 3), "words": 32}
     "float16": _minifloat(5, 10, 15, **_IEEE),
     "bfloat16": _minifloat(8, 7, 127, **_IEEE),
     "tf32": _minifloat(8, 10, 127, **_IEEE),
-}
-"""The formats beside int1 to int64 and uint1 to uint64 that have a name."""
-
-FORMATS = {"format": ("IntFormat",), "real format": ("RealFormat",), "sign format": ("Bipolar", "Ternary")}
-FORMATS["weight format"] = (*FORMATS["format"], *FORMATS["sign format"], "Codebook")
     "mxfp8-e5m2": _mx("e5m2"),
     "mxfp8-e4m3": _mx("e4m3"),
     "mxfp6-e3m2": _mx("e3m2"),
@@ -476,20 +471,25 @@ FORMATS["weight format"] = (*FORMATS["format"], *FORMATS["sign format"], "Codebo
         packing={"type": "Parts", "parts": [{"count": n, "packing": trits} for n, trits in _TQ1_0]},
     ),
     "tq2_0": _blocks("ternary", (256, "float16", {}), packing=_TQ2_0),
+}
+"""The formats beside int1 to int64 and uint1 to uint64 that have a name."""
+
+FORMATS = {"format": ("IntFormat",), "real format": ("RealFormat",), "sign format": ("Bipolar", "Ternary")}
+FORMATS["weight format"] = (*FORMATS["format"], *FORMATS["sign format"], "Codebook")
 FORMATS["whole format"] = (*FORMATS["weight format"], "FixedPoint")
 FORMATS["zero format"] = (*FORMATS["format"], "FixedPoint")
 FORMATS["tensor format"] = (*FORMATS["whole format"], "Minifloat", "PowerOfTwo")
 FORMATS["input format"] = (*FORMATS["tensor format"], *FORMATS["real format"])
-"""The kinds of fields that hold a number format, and which formats those are."""
-
-_ANY_FORMAT = " | ".join(name for name in (*FORMATS["tensor format"], "BlockFormat") if name in RECORDS)
-
-_INT8 = Field("format", "of the output", "int8")
 FORMATS["float format"], FORMATS["block format"] = ("Minifloat",), ("BlockFormat",)
 FORMATS["number format"] = ("Minifloat", "FixedPoint")
 FORMATS["scale format"] = ("PowerOfTwo", *FORMATS["number format"])
 FORMATS["element format"] = ("FixedPoint", "Minifloat", *FORMATS["sign format"], "Codebook")
 FORMATS["block or number format"] = (*FORMATS["block format"], *FORMATS["number format"])
+"""The kinds of fields that hold a number format, and which formats those are."""
+
+_ANY_FORMAT = " | ".join(name for name in (*FORMATS["tensor format"], "BlockFormat") if name in RECORDS)
+
+_INT8 = Field("format", "of the output", "int8")
 _AXIS = Field("integer", "of a sample, from 0", low=0)
 _AXES = Field("integers", "of a sample, ascending", low=0)
 _ZERO_POINT = Field("integer", "the input's", 0)
@@ -552,11 +552,6 @@ OPS = {
         "transpose_y": Field("boolean", "swap the last two axes of the second input", False),
         **_ACCUMULATOR,
     },
-    "clamp": {"lo": Field("integer", "lower limit"), "hi": Field("integer", "upper limit")},
-    "concat": {"axis": _AXIS},
-    "constant": {
-        "values": Field("packed in format", "one sample"),
-        "format": Field("tensor format", "of the output", "int8"),
     "block_dense": {
         "weight": Field("packed in weight_format.element", "shape (K, C)"),
         "weight_scales": Field("list of codes", "of levels' scales, shape (K, blocks); of size 0, 1 or K"),
@@ -581,6 +576,11 @@ OPS = {
         "per_row": Field("boolean", "an outer scale for every row, not one", False),
         "outer": Field("vector", "the outer scale's code; None: it follows from the values", None),
     },
+    "clamp": {"lo": Field("integer", "lower limit"), "hi": Field("integer", "upper limit")},
+    "concat": {"axis": _AXIS},
+    "constant": {
+        "values": Field("packed in format", "one sample"),
+        "format": Field("tensor format", "of the output", "int8"),
     },
     "conv2d": {
         **_weight("(K, KH, KW, C / groups)"),
@@ -726,6 +726,8 @@ OPS = {
 """Every op by name, with its fields in the order of the file."""
 
 INPUTS = {
+    "block_dense": (1, None),
+    "block_dequantize": (1, None),
     "constant": (0, 0),
     "gather": (1, 2),
     "group_dense": (1, 2),
@@ -742,8 +744,6 @@ VERSIONS = {}
 
 MOVES = ("concat", "depth_to_space", "gather", "pack", "pad", "reshape", "resize_nearest", "slice")
 MOVES += ("select", "space_to_depth", "split", "tile", "transpose", "unpack")
-    "block_dense": (1, None),
-    "block_dequantize": (1, None),
 WHOLE = (
     "arg_max",
     "arg_min",
@@ -767,6 +767,8 @@ WHOLE += (
 READS = {
     **dict.fromkeys(MOVES, FORMATS["tensor format"]),
     **dict.fromkeys(WHOLE, FORMATS["whole format"]),
+    **dict.fromkeys(("block_dense", "block_dequantize"), FORMATS["tensor format"]),
+    "block_quantize": FORMATS["input format"],
     "quantize": FORMATS["real format"],
 }
 """The formats of the tensors that an op reads; those of all others are plain integers."""
@@ -783,8 +785,6 @@ class Tensor(NamedTuple):
 
 
 class NetworkWriter:
-    **dict.fromkeys(("block_dense", "block_dequantize"), FORMATS["tensor format"]),
-    "block_quantize": FORMATS["input format"],
     """A network, tensor by tensor, and its file.
 
     Parameters
@@ -1114,6 +1114,8 @@ def _record(kinds, value, where):
     if len(names) > 1:
         _need(given.get("type") in names, where, f"must have a 'type': one of {', '.join(names)}")
         chosen = {"type": given.pop("type")}
+    elif given.get("type") == kinds:  # said, though there is no other
+        del given["type"]
     name = chosen.get("type", names[0])
     fields = _Fields(where, {**chosen, **_fields(RECORDS[name], given, where, name)})
     if name in _RULES:
@@ -1130,8 +1132,6 @@ def _check_range(value, where, field):
 
 
 def _text(value, where):
-    elif given.get("type") == kinds:  # said, though there is no other
-        del given["type"]
     good = isinstance(value, str) and "\0" not in value and not re.search("[\ud800-\udfff]", value)
     _need(good, where, f"must be a text of Unicode without NUL, not {value!r}")
     return value
@@ -1192,6 +1192,7 @@ class Format:
     bits : of an entry's code, which is the low bits of the entry + offset, unless `codes` says another
     low, high : the smallest and the largest entry
     codes : the code of every entry, where entries are told one by one; else None
+    record : the fields of one in `RECORDS`; of blocks that is all there is to know
     """
 
     def __init__(self, said, type, bits=0, low=0, high=0, offset=0, codes=None, record=None):
@@ -1208,7 +1209,6 @@ class Format:
     def dtype(self):
         """The narrowest type that holds every entry."""
         needed = max(~self.low, self.high).bit_length() + (self.low < 0)
-    record : the fields of one in `RECORDS`; of blocks that is all there is to know
         width = max(8, 1 << (needed - 1).bit_length())
         return np.dtype(f"{'' if self.low < 0 else 'u'}int{width}")
 
@@ -1281,6 +1281,9 @@ _TERNARY = {  # the codes of -1, 0 and 1
 def _format_of_record(record, only=None):
     """The format of a record, whose type is said by it, or is the only one that there may be."""
     kind, codes, offset = record.get("type", only), None, 0
+    said = _name_of(record, kind) or record
+    if kind == "BlockFormat":
+        return Format(said, kind, record=record)
     if kind == "Bipolar":
         bits, codes = 1, {1: record["positive"], -1: 1 - record["positive"]}
     elif kind == "Ternary":
@@ -1312,9 +1315,6 @@ def _named(name):
     """The record of a format in `NAMED`."""
     return _record(_ANY_FORMAT, NAMED[name], name)
 
-    said = _name_of(record, kind) or record
-    if kind == "BlockFormat":
-        return Format(said, kind, record=record)
 
 def _name_of(record, kind):
     """The name that a format of this type has in `NAMED`, if it has one."""
@@ -1369,6 +1369,7 @@ _KINDS = {
     "integers": _integers,
     "order": _order,
     "array": _array(None),
+    "codes": _array(None),
     "vector": _array((1,)),
     "value or vector": _array((0, 1)),
     "real value": _array((0,), real=True),
@@ -1385,7 +1386,6 @@ def _codes(value, format, where, field):
         limits = f"{format} ({max(format.low, field.low)} to {format.high})"
         raise WriterError(f"{where}: must fit {limits}, not {values[place]} at {place}")
     return values.astype(format.dtype)
-    "codes": _array(None),
 
 
 def _quantization(said, where, tensor):
@@ -1531,6 +1531,8 @@ class _Fields(dict):
         value = self
         for part in name.split("."):
             value = value[part]
+        if isinstance(value, Format):
+            return value
         if isinstance(value, np.ndarray) and value.size > 8:
             return f"of shape {value.shape}"
         return value.tolist() if isinstance(value, np.ndarray) else value
@@ -1547,8 +1549,6 @@ def _accumulator(f):
         for name in ("order", "bias", "zero_point"):
             usual = RECORDS["Accumulator"][name].default
             f.need(inner[name] == usual, f"inner.{name}", "be said by the outermost register only")
-        if isinstance(value, Format):
-            return value
 
 
 @_entered(_RULES, "Clamp")
@@ -1663,37 +1663,6 @@ def _minifloat_rules(f):
     f.need(finite >= 1, "mantissa_bits", "leave a code for a finite value beside zero")
 
 
-def _along_axis(f, shape, scale):
-    """Several scales run along an axis of the sample."""
-    if f["axis"] is not None:
-        f.need(f["axis"] < len(shape), "axis", f"be an axis of {shape}")
-        size = shape[f["axis"]]
-        f.need(f["scale"].size in scale(size), "scale", f"be {size} along axis {f['axis']} of {shape}")
-
-
-def _at_most(f, name, format, bits):
-    f.need(format.bits <= bits, name, f"have at most {bits} bits")
-
-
-def _one_format(f):
-    f.need(all(x.format == f.inputs[0].format for x in f.inputs), "inputs", "have one format")
-    return f.inputs[0].format
-
-
-def _broadcast(f, *shapes):
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        return f.need(False, "inputs", "have shapes that broadcast")
-
-
-@_entered(_GIVES, "add", "sub", "mul", "squared_difference")
-def _in_register(f, x, y):
-    return Tensor(_broadcast(f, x.shape, y.shape), f["register"]["format"])
-
-
-@_entered(_GIVES, "select")
-def _selected(f, condition, x, y):
 @_entered(_RULES, "BlockFormat")
 def _block_format(f):
     f.need(f["levels"], "levels", "be at least one")
@@ -1768,6 +1737,37 @@ def _block_accumulator(f):
         f.need(f["scales"] == "term", where, "have the scales in the terms")
 
 
+def _along_axis(f, shape, scale):
+    """Several scales run along an axis of the sample."""
+    if f["axis"] is not None:
+        f.need(f["axis"] < len(shape), "axis", f"be an axis of {shape}")
+        size = shape[f["axis"]]
+        f.need(f["scale"].size in scale(size), "scale", f"be {size} along axis {f['axis']} of {shape}")
+
+
+def _at_most(f, name, format, bits):
+    f.need(format.bits <= bits, name, f"have at most {bits} bits")
+
+
+def _one_format(f):
+    f.need(all(x.format == f.inputs[0].format for x in f.inputs), "inputs", "have one format")
+    return f.inputs[0].format
+
+
+def _broadcast(f, *shapes):
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return f.need(False, "inputs", "have shapes that broadcast")
+
+
+@_entered(_GIVES, "add", "sub", "mul", "squared_difference")
+def _in_register(f, x, y):
+    return Tensor(_broadcast(f, x.shape, y.shape), f["register"]["format"])
+
+
+@_entered(_GIVES, "select")
+def _selected(f, condition, x, y):
     f.need(condition.format.said == "uint1", "inputs", "begin with one of uint1")
     f.need(x.format == y.format, "inputs", "end with two of one format")
     return Tensor(_broadcast(f, condition.shape, x.shape, y.shape), x.format)
