@@ -204,9 +204,8 @@ def bind_convolution(op: Lowering, value: Blocked) -> None:
     window = read_window(op, x.shape, tuple(shape[2:]))
     plain = window.stride == (1, 1) and window.padding == ((0, 0), (0, 0))
     op.require(plain, "a convolution with scales in blocks must have stride 1 and no padding. [K6]")
-    op.require(
-        x.shape[1] == shape[1], f"weights of {shape[1]} channels must meet as many, not {x.shape}. [K6]"
-    )
+    channels = shape[1]
+    op.require(x.shape[1] == channels, f"input must have {channels} channels, not shape {x.shape}. [K6]")
     whole = (x.shape[0], shape[0], *x.shape[2:])
 
     def finish(quantize: Lowering, y: Meaning) -> Codes:
