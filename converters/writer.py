@@ -248,6 +248,11 @@ RECORDS = {
         "zero_point": Field("integer", "of the output", 0),
         "rounding": Field("rounding", "to an integer; not stochastic", "half_away"),
     },
+    "QuotientSoftmax": {
+        "table": Field("real vector", "float32, exp for every difference up to 0"),
+        "multiplier": Field("real value", "float32, how many codes of the output stand for 1"),
+        "zero_point": Field("integer", "of the output", 0, -(2**24), 2**24),
+    },
     "Quantization": {
         "scale": Field("real vector", "float64, positive, one or one per index of axis"),
         "zero_point": Field("vector", "as many"),
@@ -601,6 +606,15 @@ OPS = {
     },
     "dequantize": {**_DOOR, "format": Field("real format", "of the output", "float32")},
     "embedding_lookup": {"table": Field("packed in format", "one row per index"), "format": _INT8},
+    "float_avg_pool2d": {
+        **_POOL,
+        "table": Field("real vector", "float32, what each code stands for, from the smallest on"),
+        "scale": Field("real value", "float32, what a code of the output stands for"),
+        "zero_point": Field("integer", "of the output", 0),
+        "count_padding": Field("boolean", "whether taps outside the image count", False),
+        "input_format": Field("format", "of the input, at most 16 bits", "int8"),
+        "format": _INT8,
+    },
     "gather": {"axis": _AXIS, "indices": Field("array", "places; None: the second input", None, 0)},
     "group_dense": {
         **_weight("(K, C)"),
@@ -702,7 +716,9 @@ OPS = {
         "stride": Field("integers", "from one place to the next, may be negative; all 1 if empty", ()),
     },
     "softmax": {
-        "recipe": Field("FixedPointSoftmax | TableSoftmax | FloatSoftmax", "how a row is computed"),
+        "recipe": Field(
+            "FixedPointSoftmax | TableSoftmax | FloatSoftmax | QuotientSoftmax", "how a row is computed"
+        ),
         "format": _INT8,
     },
     "space_to_depth": {"block": Field("integer", "side of a block", low=1)},
@@ -1627,10 +1643,25 @@ def _table_softmax(f):
 def _float_softmax(f):
     _deterministic(f)
     for name in ("table", "scale"):
-        values = f[name]
-        f.need(values.dtype == np.float32, name, "be float32")
-        f.need(np.isfinite(values).all() and (values >= 0).all(), name, "be finite and not negative")
-        f.need(values.flat[-1] > 0, name, "end above 0")
+        _not_negative(f, name)
+        f.need(f[name].flat[-1] > 0, name, "end above 0")
+
+
+@_entered(_RULES, "QuotientSoftmax")
+def _quotient_softmax(f):
+    for name in ("table", "multiplier"):
+        _not_negative(f, name)
+    f.need(f["table"][-1] > 0, "table", "end above 0")
+    f.need(f["multiplier"] <= 2**24, "multiplier", "be at most 2**24")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(f["table"].max() * f["multiplier"])
+    f.need(finite, "multiplier", "make no product with an entry of table infinite")
+
+
+def _not_negative(f, name):
+    values = f[name]
+    f.need(values.dtype == np.float32, name, "be float32")
+    f.need(np.isfinite(values).all() and (values >= 0).all(), name, "be finite and not negative")
 
 
 @_entered(_RULES, "Quantization")
@@ -1815,6 +1846,25 @@ def _pool(f, x):
         met = ((places >= 0) & (places < x.shape[axis])).any(axis=1)
         f.need(met.all(), "padding", "not hold a whole window")
     return Tensor((*size, x.shape[2]), x.format)
+
+
+@_entered(_GIVES, "float_avg_pool2d")
+def _float_avg_pool(f, x):
+    for name in ("input_format", "format"):
+        _at_most(f, name, f[name], 16)
+    f.need(x.format == f["input_format"], "input_format", f"be the input's, {x.format}")
+    table, scale, taps = f["table"], f["scale"], math.prod(f["kernel"])
+    f.need(table.shape == (2**x.format.bits,), "table", f"be a list of {2**x.format.bits}")
+    for name in ("table", "scale"):
+        f.need(f[name].dtype == np.float32 and np.isfinite(f[name]).all(), name, "be finite float32")
+    f.need(scale > 0, "scale", "be positive")
+    f.need(f["format"].has(f["zero_point"]), "zero_point", f"be in {f['format']}")
+    f.need(taps <= 2**16, "kernel", "have at most 65536 taps")
+    with np.errstate(over="ignore"):
+        sums = np.add.accumulate(np.full(taps, abs(table).max()), dtype=np.float32)
+        codes = sums / np.arange(1, taps + 1, dtype=np.float32) / scale + np.float32(abs(f["zero_point"]))
+    f.need((codes < 2.0**31).all(), "scale", "keep averages below 2**31 codes")
+    return Tensor(_pool(f, x).shape, f["format"])
 
 
 @_entered(_GIVES, "avg_pool2d")
@@ -2023,7 +2073,10 @@ def _softmax(f, x):
     fits = {
         "FixedPointSoftmax": bits <= 24,
         "TableSoftmax": str(x.format) == str(f["format"]) == "int16",
-        "FloatSoftmax": bits <= 16 and len(recipe.get("table", ())) == 2**x.format.bits,
+        **dict.fromkeys(
+            ("FloatSoftmax", "QuotientSoftmax"),
+            bits <= 16 and len(recipe.get("table", ())) == 2**x.format.bits,
+        ),
     }
     f.need(fits[recipe["type"]], "format", f"be one that {recipe['type']} gives for {x.format}")
     return _rows(f, x)

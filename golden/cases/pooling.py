@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from golden.cases.base import codes, count, int8, int16, pin, uint8
 from intsim.arithmetic import Accumulator, Overflow, Rounding
 from intsim.formats import IntFormat
@@ -10,6 +12,7 @@ from intsim.ops import (
     ArgMin,
     AvgPool2d,
     Between,
+    FloatAvgPool2d,
     MaxPool2d,
     Mean,
     ReduceMax,
@@ -54,6 +57,33 @@ AVERAGES = (
         "a window of the lower end only stays there",
         AvgPool2d(kernel=(2, 2)),
         int8([[[-128], [-128]], [[-128], [-128]]]),
+    ),
+)
+
+HALVES = FloatAvgPool2d(
+    (1, 2), table=np.arange(-8, 8, dtype=np.float32), scale=np.float32(1), input_format=IntFormat(4)
+)
+
+FLOAT_AVERAGES = (
+    pin(
+        "ties to even: 1/2 and 3/2 become 0 and 2, -1/2 becomes 0",
+        HALVES,
+        codes("int4", [[[0], [1], [2], [-3]]]),
+    ),
+    pin(
+        "the same with zero point 1, which is in the sum that is rounded: 3/2 and 5/2 both become 2",
+        HALVES.replace(zero_point=1),
+        codes("int4", [[[0], [1], [2], [-3]]]),
+    ),
+    pin(
+        "a third of a code's scale, which no float holds: -8 stands for -24 and a bit",
+        HALVES.replace(kernel=(1, 1), scale=np.float32(1 / 3)),
+        codes("int4", [[[-8], [1], [7], [0]]]),
+    ),
+    pin(
+        "a border that counts: sums of one tap and of two, each divided by 2",
+        HALVES.replace(padding=((0, 0), (1, 1)), count_padding=True),
+        codes("int4", [[[7], [5], [-8], [-5]]]),
     ),
 )
 
@@ -202,4 +232,4 @@ RESIZES = (
     pin("one pixel of 4 bits everywhere", ResizeNearest(rows=[0, 0], columns=[0]), codes("int4", [[[-8]]])),
 )
 
-CASES = (*AVERAGES, *MAXIMA, *REDUCTIONS, *PLACES, *RESIZES)
+CASES = (*AVERAGES, *FLOAT_AVERAGES, *MAXIMA, *REDUCTIONS, *PLACES, *RESIZES)

@@ -11,6 +11,7 @@ from intsim.arithmetic import (
     FixedPointSoftmax,
     FloatSoftmax,
     Multiply,
+    QuotientSoftmax,
     Requantization,
     Rounding,
     ShiftLeft,
@@ -110,6 +111,22 @@ FLOATING = (
     ),
 )
 
+QUOTIENTS = QuotientSoftmax(np.array([2.0 ** (i - 15) for i in range(16)], np.float32), np.float32(256), -128)
+
+DIVIDED = (
+    pin("quotients by the sum: 128, 64 and 64 of 256", Softmax(QUOTIENTS), codes("int4", [7, 6, 6])),
+    pin(
+        "one code alone has all 256 codes, of which int8 holds 127 above -128",
+        Softmax(QUOTIENTS),
+        codes("int4", [3]),
+    ),
+    pin(
+        "the last two of ten codes are half a code each: to even, none",
+        Softmax(QUOTIENTS),
+        codes("int4", HALVING),
+    ),
+)
+
 BACK = Requantization(
     (
         Multiply(multipliers=2**30),
@@ -165,4 +182,4 @@ LENGTHS = (
     ),
 )
 
-CASES = (*FIXED_POINT, *INTERPOLATED, *FLOATING, *LOGS, *LENGTHS)
+CASES = (*FIXED_POINT, *INTERPOLATED, *FLOATING, *DIVIDED, *LOGS, *LENGTHS)

@@ -27,7 +27,8 @@ from intsim.arithmetic.requantize import (
     Thresholds,
 )
 from intsim.arithmetic.rounding import Rounding, round_divide, round_real, round_shift
-from intsim.arithmetic.softmax import AnySoftmax, FixedPointSoftmax, FloatSoftmax, TableSoftmax
+from intsim.arithmetic.softmax import FixedPointSoftmax, TableSoftmax
+from intsim.arithmetic.softmax_float import AnySoftmax, FloatSoftmax, QuotientSoftmax
 from intsim.arithmetic.tables import look_up, table_size
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "Interval",
     "Multiply",
     "Overflow",
+    "QuotientSoftmax",
     "Register",
     "Requantization",
     "Rounding",

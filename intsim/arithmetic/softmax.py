@@ -1,4 +1,5 @@
-"""The ways in which runtimes compute softmax on codes: records, the recipes of the op `softmax`.
+"""The ways in which runtimes compute softmax on codes: records, the recipes of the op `softmax`; those in
+float32 are in `softmax_float`.
 
 Each takes the codes of rows (the last axis) and gives the rows' codes. What they share: d = x - the
 row's maximum, so d <= 0 and every row has d = 0.
@@ -15,11 +16,11 @@ from intsim.arithmetic.fixed_point import ONE, exp_of_negative, high_multiply, l
 from intsim.arithmetic.interval import Interval
 from intsim.arithmetic.overflow import saturate
 from intsim.arithmetic.requantize import Requantization
-from intsim.arithmetic.rounding import Rounding, round_real, round_shift
+from intsim.arithmetic.rounding import Rounding, round_shift
 from intsim.arithmetic.tables import look_up, table_size
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
-from intsim.record import Array, CodeArray, FloatArray, Record, field
+from intsim.record import Array, CodeArray, Record, field
 
 _INT16 = IntFormat(16)
 _INT32 = IntFormat(32)
@@ -121,58 +122,6 @@ class TableSoftmax(Record):
         """Every value on the way."""
         scaled, met = self.rescale.bounds(difference)
         return Interval.join((scaled.hull(), met, _PRODUCTS))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class FloatSoftmax(Record):
-    """A float32 table of exponentials; sum, reciprocal and product in float32.
-
-    1. e = table[d], the table's last entry being d = 0. The sum of e is made in order, each step rounded.
-    2. s = 1 / (sum * scale); every step is float32, round to nearest even.
-    3. output = round(e * s) + zero_point, saturated.
-
-    References
-    ----------
-    LiteRT 2.3.0, tflite/kernels/internal/optimized/optimized_ops.h (Softmax, PopulateSoftmaxLookupTable),
-    as built for x86.
-    """
-
-    table: FloatArray = field("float32, e for every d up to 0")
-    scale: FloatArray = field("float32, what a code of the output stands for")
-    zero_point: int = field("of the output", default=0)
-    rounding: Rounding = field("of the product to an integer", default=Rounding.HALF_AWAY)
-
-    def check(self) -> Iterator[tuple[str, str]]:
-        for name, rank in (("table", 1), ("scale", 0)):
-            values = getattr(self, name)
-            if values.dtype != np.float32 or values.ndim != rank or values.size == 0:
-                yield name, f"must be float32 with {rank} axes, not {values.dtype} of shape {values.shape}"
-            elif not np.isfinite(values).all() or (values < 0).any() or not values.flat[-1] > 0:
-                yield name, "must be finite, not negative, and above 0 at the end"
-        if self.rounding is Rounding.STOCHASTIC:
-            yield "rounding", "must not be STOCHASTIC"
-
-    def accepts(self, input: IntFormat, output: IntFormat) -> bool:
-        return 1 << input.bits == self.table.size and output.bits <= 16
-
-    def apply(self, x: Array, format: IntFormat) -> Array:
-        """Codes of `format` for codes `x`."""
-        place = (difference_of(x) + (self.table.size - 1)).astype(np.int64)
-        exponentials = self.table[place]
-        total = np.add.accumulate(exponentials, axis=-1, dtype=np.float32)[..., -1:]
-        with np.errstate(over="ignore", divide="ignore"):
-            share = np.float32(1) / (total * self.scale)
-            real = exponentials * share
-        limit = np.float32(1 << 24)
-        codes = round_real(np.minimum(real, limit), self.rounding).astype(np.int64).astype(x.dtype)
-        return np.asarray(saturate(codes + self.zero_point, format))
-
-    def reach(self, difference: Interval, depth: int) -> Interval:
-        """Every integer on the way."""
-        return Interval(min(-(1 << 24), difference.min), (1 << 24) + abs(self.zero_point) + self.table.size)
-
-
-AnySoftmax = FixedPointSoftmax | TableSoftmax | FloatSoftmax
 
 
 def check_exponent(rescale: Requantization, diff_min: int) -> Iterator[tuple[str, str]]:

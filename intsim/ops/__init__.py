@@ -18,6 +18,7 @@ from intsim.ops.depth_to_space import DepthToSpace
 from intsim.ops.depthwise_conv2d import DepthwiseConv2d
 from intsim.ops.dequantize import Dequantize
 from intsim.ops.embedding_lookup import EmbeddingLookup
+from intsim.ops.float_avg_pool2d import FloatAvgPool2d
 from intsim.ops.gather import Gather
 from intsim.ops.group_dense import GroupDense, GroupScales
 from intsim.ops.hard_swish import HardSwish
@@ -73,6 +74,7 @@ OPS: dict[str, type[Op]] = {
         DepthwiseConv2d,
         Dequantize,
         EmbeddingLookup,
+        FloatAvgPool2d,
         Gather,
         GroupDense,
         HardSwish,
@@ -131,6 +133,7 @@ __all__ = [
     "DepthwiseConv2d",
     "Dequantize",
     "EmbeddingLookup",
+    "FloatAvgPool2d",
     "Gather",
     "GroupDense",
     "GroupScales",

@@ -19,6 +19,7 @@ from intsim.arithmetic import (
     FixedPointSoftmax,
     FloatSoftmax,
     Interval,
+    QuotientSoftmax,
     TableSoftmax,
 )
 from intsim.formats import IntFormat, TensorSpec
@@ -32,7 +33,7 @@ class Softmax(Op):
 
     name: ClassVar[str] = "softmax"
 
-    recipe: FixedPointSoftmax | TableSoftmax | FloatSoftmax = field("how a row is computed")
+    recipe: FixedPointSoftmax | TableSoftmax | FloatSoftmax | QuotientSoftmax = field("how a row is computed")
     format: IntFormat = field("of the output", default=IntFormat(8))
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:

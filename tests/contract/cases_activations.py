@@ -13,6 +13,7 @@ from intsim.arithmetic import (
     FixedPointSoftmax,
     FloatSoftmax,
     Multiply,
+    QuotientSoftmax,
     Register,
     Requantization,
     Rounding,
@@ -113,7 +114,7 @@ def exponents(draw: st.DrawFn) -> tuple[Requantization, int]:
 
 @st.composite
 def softmaxes(draw: st.DrawFn) -> Case:
-    draw_recipe = draw(st.sampled_from([fixed_recipes, table_recipes, float_recipes]))
+    draw_recipe = draw(st.sampled_from([fixed_recipes, table_recipes, float_recipes, quotient_recipes]))
     recipe, source, target = draw(draw_recipe())
     longer = st.tuples(st.integers(1, 2), st.integers(8, 24))
     spec = TensorSpec(draw(row_shapes | longer), source)
@@ -157,6 +158,17 @@ def float_recipes(draw: st.DrawFn) -> tuple[Any, IntFormat, IntFormat]:
         draw(st.integers(-128, 255)),
         draw(st.sampled_from([r for r in Rounding if r is not Rounding.STOCHASTIC])),
     )
+    return recipe, source, draw(formats(1, 16) | st.just(INT16))
+
+
+@st.composite
+def quotient_recipes(draw: st.DrawFn) -> tuple[Any, IntFormat, IntFormat]:
+    source = draw(formats(1, 8))
+    step = draw(st.sampled_from([0.0, 0.01, 0.1, 1.0]) | st.floats(0, 4))
+    rise = draw(st.sampled_from([0.0, 60.0, 77.0]))  # up to 2.7e33: sums and products stay finite
+    table = np.exp(rise - step * np.arange((1 << source.bits) - 1, -1, -1)).astype(np.float32)
+    multiplier = draw(st.sampled_from([0, 1, 255, 256, 4096]) | st.integers(0, 50_000))
+    recipe = QuotientSoftmax(table, np.float32(multiplier), draw(st.integers(-128, 255)))
     return recipe, source, draw(formats(1, 16) | st.just(INT16))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
@@ -12,7 +13,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from intsim.arithmetic import Rounding
 from intsim.errors import SpecError
 from intsim.formats import IntFormat, TensorSpec
-from intsim.ops import ArgMax, ArgMin, AvgPool2d, MaxPool2d, Mean, ReduceMax, ReduceMin, Sum
+from intsim.ops import ArgMax, ArgMin, AvgPool2d, FloatAvgPool2d, MaxPool2d, Mean, ReduceMax, ReduceMin, Sum
 from intsim.testing import Case
 from intsim.testing.strategies import accumulators, batches, codes, formats
 
@@ -27,7 +28,7 @@ def pairs(low: int, high: int) -> SearchStrategy[tuple[int, int]]:
     return st.tuples(st.integers(low, high), st.integers(low, high))
 
 
-def pooled(draw: DrawFn, kind: Any, format: IntFormat, **fields: Any) -> Case:
+def pooled(draw: DrawFn, kind: Any, source: IntFormat, **fields: Any) -> Case:
     kernel, dilation = draw(pairs(1, 3)), draw(pairs(1, 2))
     padding, size = [], []
     for taps, gap in zip(kernel, dilation, strict=True):
@@ -36,7 +37,7 @@ def pooled(draw: DrawFn, kind: Any, format: IntFormat, **fields: Any) -> Case:
         least = max(1, reach - sum(padding[-1]))
         size.append(draw(st.integers(least, least + 5)))
     op = kind(kernel=kernel, stride=draw(pairs(1, 3)), dilation=dilation, padding=tuple(padding), **fields)
-    spec = TensorSpec((*size, draw(st.integers(1, 3))), format)
+    spec = TensorSpec((*size, draw(st.integers(1, 3))), source)
     try:
         op.infer(spec)
     except SpecError:
@@ -54,6 +55,26 @@ def avg_pool2ds(draw: DrawFn) -> Case:
         rounding=draw(ROUNDINGS),
         zero_point=draw(codes(format)),
         count_padding=draw(st.booleans()),
+    )
+
+
+@st.composite
+def float_avg_pool2ds(draw: DrawFn) -> Case:
+    source, target = draw(formats(1, 9)), draw(formats(1, 16))
+    step = np.float32(draw(st.sampled_from([0.5, 1.0]) | st.floats(1e-3, 10)))
+    seed = np.random.default_rng(draw(st.integers(0, 2**32)))
+    lines = (np.arange(1 << source.bits) - draw(st.integers(0, 300))).astype(np.float32) * step
+    table = draw(st.sampled_from([lines, (seed.normal(0, 50, lines.size) * step).astype(np.float32)]))
+    return pooled(
+        draw,
+        FloatAvgPool2d,
+        source,
+        table=table,
+        scale=np.float32(step * draw(st.sampled_from([1.0, 0.25, 3.0]) | st.floats(0.01, 10))),
+        zero_point=draw(codes(target)),
+        count_padding=draw(st.booleans()),
+        input_format=source,
+        format=target,
     )
 
 
@@ -90,6 +111,7 @@ CASES: dict[str, SearchStrategy[Case]] = {
     "arg_max": arguments(ArgMax),
     "arg_min": arguments(ArgMin),
     "avg_pool2d": avg_pool2ds(),
+    "float_avg_pool2d": float_avg_pool2ds(),
     "max_pool2d": max_pool2ds(),
     "mean": reduced(Mean),
     "reduce_max": reduced(ReduceMax),

@@ -10,6 +10,7 @@ from intsim.arithmetic import (
     Interval,
     Multiply,
     Overflow,
+    QuotientSoftmax,
     Register,
     Requantization,
     Rounding,
@@ -112,6 +113,26 @@ def message_of(build) -> str:
         (
             lambda: FloatSoftmax(-FLAT, np.float32(1)),
             "FloatSoftmax.table: must be finite, not negative, and above 0 at the end",
+        ),
+        (
+            lambda: QuotientSoftmax(-FLAT, np.float32(256)),
+            "QuotientSoftmax.table: must be finite, not negative, and above 0 at the end",
+        ),
+        (
+            lambda: QuotientSoftmax(FLAT, np.float32(np.inf)),
+            "QuotientSoftmax.multiplier: must be finite, not negative",
+        ),
+        (
+            lambda: QuotientSoftmax(FLAT, np.float32(2**25)),
+            "QuotientSoftmax.multiplier: must be at most 2**24, not 33554432.0",
+        ),
+        (
+            lambda: QuotientSoftmax(FLAT * np.float32(1e37), np.float32(256)),
+            "QuotientSoftmax.multiplier: must not make a product with an entry of table infinite",
+        ),
+        (
+            lambda: QuotientSoftmax(FLAT, np.float32(256), 2**25),
+            "QuotientSoftmax.zero_point: must have at most 24 bits and a sign, not 33554432",
         ),
     ],
 )
@@ -216,6 +237,16 @@ def test_a_float_sum_is_made_in_order():
     one_first = np.array([[1] + [0] * 256])
     assert op.reference(one_first)[0].max() == 16384
     assert op.reference(one_first[:, ::-1])[0].max() == 16383
+
+
+def test_a_quotient_is_rounded_where_it_stands():
+    """256 * 1 / 3 and half a code; a product is rounded before the quotient is."""
+    even = Softmax(QuotientSoftmax(np.ones(256, np.float32), np.float32(5)), INT16)
+    assert even.reference(np.array([[3, 3], [1, 1]]))[0].tolist() == [[2, 2], [2, 2]]  # 5/2
+    third = Softmax(QuotientSoftmax(np.ones(256, np.float32), np.float32(256), -128))
+    assert third.reference(np.array([[0, 0, 0], [7, 7, 7]]))[0].tolist() == [[-43] * 3] * 2
+    one = Softmax(QuotientSoftmax(np.ones(256, np.float32), np.float32(256), -128))
+    assert one.reference(np.array([[0]]))[0].tolist() == [[127]]
 
 
 def test_a_register_in_the_rescaling_counts():

@@ -125,6 +125,7 @@ def _softmax(fields: Plain, row: list[int], start: int) -> list[int]:
         "FixedPointSoftmax": _fixed_softmax,
         "TableSoftmax": _table_softmax,
         "FloatSoftmax": _float_softmax,
+        "QuotientSoftmax": _quotient_softmax,
     }
     recipe = fields["recipe"]
     return kinds[recipe["type"]](recipe, row, fields["format"])
@@ -171,17 +172,31 @@ def _table_softmax(recipe: Plain, row: list[int], format: Plain) -> list[int]:
     return [sorted((0, round_fraction(Fraction(e * share, 2**top), "half_up"), 32767))[1] for e in exps]
 
 
-def _float_softmax(recipe: Plain, row: list[int], format: Plain) -> list[int]:
-    def f32(exact: Fraction) -> Fraction:
-        return round_float(exact, "float32")
+def _f32(exact: Fraction) -> Fraction:
+    return round_float(exact, "float32")
 
-    table = recipe["table"]["values"]
+
+def _in_order(table: list[float], row: list[int]) -> tuple[list[Fraction], Fraction]:
+    """A row's float32 exponentials, and their float32 sum."""
     exps = [Fraction(table[len(table) - 1 + x - max(row)]) for x in row]
     total = Fraction(0)
     for e in exps:
-        total = f32(total + e)
-    share = f32(1 / f32(total * Fraction(recipe["scale"]["values"])))
-    codes = [round_fraction(f32(e * share), recipe["rounding"]) + recipe["zero_point"] for e in exps]
+        total = _f32(total + e)
+    return exps, total
+
+
+def _float_softmax(recipe: Plain, row: list[int], format: Plain) -> list[int]:
+    exps, total = _in_order(recipe["table"]["values"], row)
+    share = _f32(1 / _f32(total * Fraction(recipe["scale"]["values"])))
+    codes = [round_fraction(_f32(e * share), recipe["rounding"]) + recipe["zero_point"] for e in exps]
+    return [fit(code, format, "saturate") for code in codes]
+
+
+def _quotient_softmax(recipe: Plain, row: list[int], format: Plain) -> list[int]:
+    exps, total = _in_order(recipe["table"]["values"], row)
+    multiplier = Fraction(recipe["multiplier"]["values"])
+    quotients = [_f32(_f32(e * multiplier) / total) for e in exps]
+    codes = [round_fraction(q, "half_even") + recipe["zero_point"] for q in quotients]
     return [fit(code, format, "saturate") for code in codes]
 
 

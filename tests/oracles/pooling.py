@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from itertools import product
 from typing import Any
 
@@ -46,6 +47,26 @@ def _avg_pool2d(fields: Plain, shapes: list[Shape], inputs: list[Any]) -> list[A
         inside = [tap for tap in taps if tap is not None]
         count = len(taps) if fields["count_padding"] else len(inside)
         return arith.round_div(sum(inside) - zero * len(inside), count, fields["rounding"]) + zero
+
+    return [
+        [[[average(taps) for taps in cell] for cell in row] for row in _windows(fields, shapes[0], inputs[0])]
+    ]
+
+
+def _float_avg_pool2d(fields: Plain, shapes: list[Shape], inputs: list[Any]) -> list[Any]:
+    table, first = fields["table"]["values"], arith.limits(fields["input_format"])[0]
+
+    def f32(exact: Fraction) -> Fraction:
+        return arith.round_float(exact, "float32")
+
+    def average(taps: list[Any]) -> int:
+        inside = [Fraction(table[tap - first]) for tap in taps if tap is not None]
+        total = Fraction(0)
+        for real in inside:
+            total = f32(total + real)
+        mean = f32(total / (len(taps) if fields["count_padding"] else len(inside)))
+        code = f32(f32(mean / Fraction(fields["scale"]["values"])) + fields["zero_point"])
+        return arith.fit(arith.round_fraction(code, "half_even"), fields["format"], "saturate")
 
     return [
         [[[average(taps) for taps in cell] for cell in row] for row in _windows(fields, shapes[0], inputs[0])]
@@ -112,6 +133,7 @@ ORACLES = {
     "arg_max": _reduced(lambda fields, shape, group: _place(fields, group, max(group))),
     "arg_min": _reduced(lambda fields, shape, group: _place(fields, group, min(group))),
     "avg_pool2d": _avg_pool2d,
+    "float_avg_pool2d": _float_avg_pool2d,
     "max_pool2d": _max_pool2d,
     "mean": _reduced(_mean),
     "reduce_max": _reduced(lambda fields, shape, group: max(group)),
