@@ -59,19 +59,21 @@ def read_window(op: Lowering, shape: Shape, kernel: tuple[int, ...] | None = Non
         f"kernel_shape must have {axes} sizes of at least 1, not {given}",
     )
     op.require(kernel is None or tuple(given) == kernel, f"kernel_shape must be the weights', not {given}")
-    stride = _two(op, "strides", axes)
-    dilation = _two(op, "dilations", axes)
+    stride = pair_of(op, "strides", axes)
+    dilation = pair_of(op, "dilations", axes)
     taps = (1, *given) if axes == 1 else tuple(given)
     window = Window((taps[0], taps[1]), stride, dilation, ((0, 0), (0, 0)))
     return Window(window.kernel, stride, dilation, _padding(op, window, size, axes))
 
 
-def _two(op: Lowering, name: str, axes: int) -> Pair:
-    given = op.attribute(name, (1,) * axes)
+def pair_of(op: Lowering, name: str, axes: int, absent: int = 1) -> Pair:
+    """An attribute of one size for each axis, which is `absent` where it is left out, and there at least."""
+    given = op.attribute(name, (absent,) * axes)
     op.require(
-        len(given) == axes and min(given) >= 1, f"{name} must be {axes} sizes of at least 1, not {given}"
+        len(given) == axes and min(given) >= absent,
+        f"{name} must be {axes} sizes of at least {absent}, not {given}",
     )
-    return (1, given[0]) if axes == 1 else (given[0], given[1])
+    return (absent, given[0]) if axes == 1 else (given[0], given[1])
 
 
 def _padding(op: Lowering, window: Window, size: Pair, axes: int) -> tuple[Pair, Pair]:
