@@ -4,7 +4,7 @@ Rules (D), cited by the lowerings
 ---------------------------------
 D1. QuantizeLinear of a float32 graph input: the quotient in float32, half to even, plus the zero point,
     saturated; one scale or several along an axis. Activations in front of it limit the codes: rounding
-    keeps the order.
+    keeps the order. Moves in front of it, one scale then, move the codes.
 D2. DequantizeLinear to a float32 graph output: the code less its zero point, rounded to float32, times the
     scale. The bits of int32 codes beyond float32 are rounded first, half to even.
 D3. QuantizeLinear of what a DequantizeLinear gave is the code itself, where both mean the same and codes
@@ -50,7 +50,7 @@ def lower_quantize(op: Lowering) -> None:
         return
     meaning = _output_meaning(op, value.shape if isinstance(value, (Entry, Real)) else None)
     if isinstance(value, Entry):
-        op.bind(_quantized(op, value, meaning))
+        op.bind(_moved(op, value, meaning) if value.moves else _quantized(op, value, meaning, op.output))
     elif isinstance(value, Pending):
         meaning = _limited(op, value.limits, meaning)
         op.bind(value.finish(op, meaning))
@@ -86,7 +86,16 @@ def _output_meaning(op: Lowering, shape: Shape | None) -> Meaning:
     return op.meaning(1, 2, dtype, axis)
 
 
-def _quantized(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
+def _moved(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
+    """Rule D1 for a graph input that was moved first: its codes are moved."""
+    op.require(meaning.axis is None, "scale must be one where the graph input is moved in front. [D1]")
+    codes = _quantized(op, entry, meaning, op.target.fresh(f"{op.output}/unmoved"))
+    for i, move in enumerate(entry.moves[:-1]):
+        codes = move(codes, op.target.fresh(f"{op.output}/moved{i}"))
+    return entry.moves[-1](codes, op.output)
+
+
+def _quantized(op: Lowering, entry: Entry, meaning: Meaning, output: str) -> Codes:
     """Rule D1."""
     op.require(meaning.scale.dtype == np.float32, f"scale must be float32, not {meaning.scale.dtype}. [D1]")
     axis = None
@@ -95,7 +104,7 @@ def _quantized(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
     door = Quantize(meaning.scale, meaning.zero_point, axis, meaning.format, Rounding.HALF_EVEN)
     name = entry.name
     if not entry.limits:
-        return op.emit(door, name, shape=entry.shape, dtype=meaning.dtype, meaning=meaning)
+        return op.emit(door, name, shape=entry.shape, dtype=meaning.dtype, meaning=meaning, name=output)
     op.require(axis is None, "scale must be one where an activation is in front. [D1]")
     dropped = op.as_runtime and meaning.format.bits < 8 and meaning.zero_point[0] != meaning.format.min
     op.require(
@@ -109,7 +118,7 @@ def _quantized(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
         lo, hi = _codes_of(op, limits, meaning)
         if i < len(entry.limits) - 1:
             codes = op.step(Clamp(lo, hi), codes, name=f"limited{i}")
-    return op.emit(Clamp(lo, hi), codes, shape=entry.shape, dtype=meaning.dtype, meaning=meaning)
+    return op.emit(Clamp(lo, hi), codes, shape=entry.shape, dtype=meaning.dtype, meaning=meaning, name=output)
 
 
 def _codes_of(op: Lowering, limits: tuple[float, float], meaning: Meaning) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import numpy as np
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.moving import code_name, emit_whole, moved, whole
-from intsim_converters.onnx.values import Codes, Real
+from intsim_converters.onnx.values import Codes, Entry, Real
 
 from intsim.ops import Gather, Pad, PadMode, Slice
 
@@ -85,6 +85,8 @@ def lower_pad(op: Lowering) -> None:
     pads = op.attribute("pads", ()) if op.opset < 11 else op.ints(1)
     axes = op.ints(3) if op.has(3) else None
     real = op.value(0)
+    if isinstance(real, Entry):
+        op.refuse(op.float_reason(0))
 
     def border(op: Lowering, x: Codes, name: str | None) -> Codes:
         rank = len(x.shape)

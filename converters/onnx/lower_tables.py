@@ -17,6 +17,8 @@ ONNX Runtime 1.31.1: onnxruntime/contrib_ops/cpu/quantization/qlinear_lookup_tab
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from intsim_converters.onnx.elementwise import any_view, table_of
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
@@ -49,7 +51,7 @@ def _limit(op: Lowering, limits: tuple[float, float]) -> None:
     """Rule T2."""
     value = op.value(0)
     if isinstance(value, Entry):
-        op.bind(Entry(value.name, value.shape, (*value.limits, limits)))
+        op.bind(replace(value, limits=(*value.limits, limits)))
     elif isinstance(value, Pending):
         _only_reader(op)
         op.bind(Pending(value.finish, value.reason, (*value.limits, limits)))

@@ -14,7 +14,7 @@ from intsim_converters.onnx.folding import moved_constant
 from intsim_converters.onnx.lower_blocked import moved_blocks
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Constant
-from intsim_converters.onnx.values import Blocked, Codes, Meaning, Real, Shape
+from intsim_converters.onnx.values import Blocked, Codes, Entry, Meaning, Real, Shape
 
 from intsim.ops import Op, Reshape
 
@@ -30,6 +30,9 @@ def moved(op: Lowering, move: Move) -> None:
         return
     if isinstance(value, Blocked):
         op.bind(moved_blocks(op, value))
+        return
+    if isinstance(value, Entry):
+        op.bind(replace(value, moves=(*value.moves, lambda x, name: move(op, x, name))))
         return
     if not isinstance(value, Real):
         op.refuse(op.float_reason(0))

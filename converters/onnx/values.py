@@ -145,11 +145,15 @@ class Blocked:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A float graph input, limited by activations: the limits in their order."""
+    """A float graph input, limited by activations and moved: the limits in their order, the moves in theirs.
+
+    shape : the graph input's, before it is moved
+    """
 
     name: str
     shape: Shape
     limits: tuple[tuple[float, float], ...] = ()
+    moves: tuple[Callable[[Codes, str], Codes], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

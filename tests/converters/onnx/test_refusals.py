@@ -164,9 +164,14 @@ def test_float_weights() -> None:
 def test_a_float_input_that_is_not_quantized() -> None:
     b = OnnxBuilder()
     b.output(b.node("Transpose", [b.input("x", (1, 2), "float32")], ["y"], perm=[1, 0]), "float32")
-    found = refusal(b)
+    assert refusal(b) == ["graph output 'y': must be integers, or the result of a DequantizeLinear"]
+
+
+def test_a_float_input_that_is_computed_with() -> None:
+    b = OnnxBuilder()
+    b.output(b.node("Neg", [b.input("x", (1, 2), "float32")], ["y"]), "float32")
     wanted = "float region: 'x' must be quantized by a QuantizeLinear before it is computed with"
-    assert found == [f"node 0 Transpose (-> 'y'): {wanted}"]
+    assert refusal(b) == [f"node 0 Neg (-> 'y'): {wanted}"]
 
 
 @pytest.mark.parametrize(
