@@ -17,6 +17,7 @@ from intsim_converters.onnx import (
     lower_pooling,
     lower_resize,
     lower_slicing,
+    lower_softmax,
     lower_tables,
     lower_where,
 )
@@ -37,6 +38,7 @@ LOWERED = (
     lower_pooling,
     lower_resize,
     lower_slicing,
+    lower_softmax,
     lower_tables,
     lower_where,
 )

@@ -1,5 +1,5 @@
-"""MaxPool and GlobalMaxPool of codes, com.microsoft QLinearGlobalAveragePool, and GlobalAveragePool between
-DequantizeLinear and QuantizeLinear.
+"""MaxPool and GlobalMaxPool of codes, com.microsoft QLinearAveragePool and QLinearGlobalAveragePool, and
+AveragePool and GlobalAveragePool between DequantizeLinear and QuantizeLinear.
 
 Rules (P), cited by the lowerings
 ---------------------------------
@@ -7,8 +7,14 @@ P1. The largest code is the code of the largest real: a MaxPool of dequantized c
     Padding never wins. Indices are not given.
 P2. QLinearGlobalAveragePool: the sum of the codes less their zero points, rounded to float32, times input's
     scale over (output's scale times count), all in float32; half to even; then the zero point, saturated.
-P3. In ort GlobalAveragePool of 8-bit codes of the output's type is P2. AveragePool sums floats, in ort too:
-    refused.
+P3. QLinearAveragePool: what the codes stand for, their difference from the zero point times input's scale,
+    is added up in float32, row by row, and divided by the count and then by output's scale; the zero point
+    is added, then comes half to even, saturated. A window of ceil_mode that leaves the padding counts as one
+    inside it. A window that is the whole image, without padding, is P2.
+P4. GlobalAveragePool and AveragePool between 8-bit codes of one type are P2 and P3, as the runtime makes
+    them; of other types it computes them in float.
+P5. Refused: dilations, which P3 has not, and scales so far apart that averages need 2**31 codes: there the
+    runtime converts a float that int32 does not hold, which C leaves undefined.
 
 References
 ----------
@@ -18,27 +24,26 @@ ONNX Runtime 1.31.1: onnxruntime/core/mlas/lib/qlgavgpool.cpp, contrib_ops/cpu/q
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
-from intsim_converters.onnx.fused import pending_reason
+from intsim_converters.onnx.floating import check_codes, emit_in_turn, limits_of
+from intsim_converters.onnx.fused import dequantized, pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
-from intsim_converters.onnx.model import Constant
 from intsim_converters.onnx.moving import moved
 from intsim_converters.onnx.sums import accumulator, requantization
-from intsim_converters.onnx.values import Codes, Layout, Meaning, Pending, Real, Shape
-from intsim_converters.onnx.windows import image_size, read_window
+from intsim_converters.onnx.values import Codes, Layout, Meaning, Pending, Shape
+from intsim_converters.onnx.windows import Pair, Window, image_size, read_window
 
 from intsim.arithmetic import Add, Requantization
-from intsim.ops import MaxPool2d, Requantize, Sum
-
-_EIGHT = ("int8", "uint8")
+from intsim.ops import FloatAvgPool2d, MaxPool2d, Requantize, Sum
 
 
 @lowers("MaxPool")
 def lower_max_pool(op: Lowering) -> None:
     """Rule P1."""
     op.require(len(op.node.outputs) == 1 or not op.node.outputs[1], "indices must not be asked for. [P1]")
-    moved(op, _max_pool)
+    moved(op, _max_pool, ordered=True)
 
 
 def _max_pool(op: Lowering, x: Codes, name: str | None) -> Codes:
@@ -55,7 +60,7 @@ def _max_pool(op: Lowering, x: Codes, name: str | None) -> Codes:
 
 @lowers("GlobalMaxPool")
 def lower_global_max_pool(op: Lowering) -> None:
-    moved(op, _global_max_pool)
+    moved(op, _global_max_pool, ordered=True)
 
 
 def _global_max_pool(op: Lowering, x: Codes, name: str | None) -> Codes:
@@ -68,12 +73,13 @@ def _pooled(shape: Shape) -> Shape:
     return (*shape[:2], *(1,) * (len(shape) - 2))
 
 
-def global_average(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> Codes:
+Average = Callable[[Lowering, Codes, Meaning, Meaning], Codes]
+"""Adds the nodes of an average, given codes and what they and the output mean."""
+
+
+def _global_average(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> Codes:
     """Rule P2."""
-    op.require(
-        x.dtype in _EIGHT and y.dtype == x.dtype, f"input and output must be int8 or uint8, not {x.dtype}"
-    )
-    op.require(meaning.axis is None and y.axis is None, "input and output must have one scale")
+    check_codes(op, x, meaning, y)
     count = math.prod(image_size(op, x.shape))
     sums = op.step(
         Sum((0, 1), keepdims=True, accumulator=accumulator(x.dtype)),
@@ -94,24 +100,63 @@ def global_average(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> Code
     )
 
 
-@lowers("QLinearGlobalAveragePool", domain=MICROSOFT)
-def lower_qlinear_global_average_pool(op: Lowering) -> None:
+def _average(pool: Lowering, shape: Shape) -> Average:
+    """Rule P3, for the attributes of a pooling whose input has this shape."""
+    size, window = image_size(pool, shape), read_window(pool, shape)
+    pool.require(window.dilation == (1, 1), f"dilations must be 1, not {window.dilation}. [P5]")
+    if window.kernel == size and not any(map(any, window.padding)):
+        return _global_average
+    found = window.size(size, bool(pool.attribute("ceil_mode", 0)))
+    padding = _grown(window, size, found)
+    count_padding = bool(pool.attribute("count_include_pad", 0))
+
+    def average(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> Codes:
+        check_codes(op, x, meaning, y)
+        differences = np.arange(x.format.min, x.format.max + 1) - meaning.zero_point[0]
+        op_of_codes = FloatAvgPool2d(
+            window.kernel,
+            window.stride,
+            padding=padding,
+            table=meaning.scale[0] * differences.astype(np.float32),
+            scale=y.scale[0],
+            zero_point=int(y.zero_point[0]),
+            count_padding=count_padding,
+            input_format=x.format,
+            format=y.format,
+        )
+        nodes = [("average", op_of_codes), *limits_of(y)]
+        to = (*shape[:2], *found[-(len(shape) - 2) :])
+        return emit_in_turn(op, op.view(x, Layout.IMAGE), nodes, shape=to, layout=Layout.IMAGE, y=y)
+
+    return average
+
+
+def _grown(window: Window, size: Pair, found: Pair) -> tuple[Pair, Pair]:
+    """The padding with which so many windows fit."""
+    pairs = []
+    for axis in range(2):
+        before, after = window.padding[axis]
+        reached = (found[axis] - 1) * window.stride[axis] + window.kernel[axis]
+        pairs.append((before, max(after, reached - size[axis] - before)))
+    return pairs[0], pairs[1]
+
+
+@lowers("QLinearGlobalAveragePool", "QLinearAveragePool", domain=MICROSOFT)
+def lower_qlinear_average(op: Lowering) -> None:
     op.require_own()
     op.require(not op.attribute("channels_last", 0), "channels_last must be 0")
     x = op.codes(0)
-    global_average(op, x, op.meaning(1, 2, x.dtype), op.meaning(3, 4, x.dtype))
+    average = _global_average if op.name == "QLinearGlobalAveragePool" else _average(op, x.shape)
+    average(op, x, op.meaning(1, 2, x.dtype), op.meaning(3, 4, x.dtype))
 
 
-@lowers("GlobalAveragePool")
-def lower_global_average_pool(op: Lowering) -> None:
-    """Rule P3."""
-    x = op.value(0)
-    op.require(op.fuses, f"float region: {op.name} computes in float in dialect {op.dialect}. [P3]")
-    if not isinstance(x, Real) or x.functions or isinstance(x.codes, Constant):
-        op.refuse(
-            op.float_reason(0)
-            if isinstance(x, (Pending, Real))
-            else "input must come from a DequantizeLinear"
-        )
-    codes, meaning = x.codes, x.meaning
-    op.bind(Pending(lambda quantize, y: global_average(quantize, codes, meaning, y), pending_reason(op)))
+@lowers("GlobalAveragePool", "AveragePool")
+def lower_average(op: Lowering) -> None:
+    """Rule P4."""
+    op.require(op.fuses, f"float region: {op.name} computes in float in dialect {op.dialect}. [P4]")
+    real = dequantized(op, 0)
+    if not isinstance(real.codes, Codes):
+        op.refuse(f"input of {op.name} must be computed, not a constant")
+    codes, meaning = real.codes, real.meaning
+    average = _global_average if op.name == "GlobalAveragePool" else _average(op, codes.shape)
+    op.bind(Pending(lambda quantize, y: average(quantize, codes, meaning, y), pending_reason(op)))

@@ -14,7 +14,6 @@ OLDEST = 10
 _CONTROL = "runs other graphs; control flow is not converted"
 _RANDOM = "draws random numbers; its result is not a function of its inputs"
 _STATE = "is a recurrent cell, which keeps a state that a network here has not"
-_FLOATS = "adds up floats, in ONNX Runtime's integer operator too, so that their order decides; not converted"
 _ROWS = "looks up rows whose scales run in blocks, but codes have one scale, or one per index of an axis"
 _DYNAMIC = "computes a scale from the data; quantize statically, so that scales are constants"
 
@@ -34,7 +33,6 @@ REASONS: dict[str, str] = {
         ),
         _RANDOM,
     ),
-    **dict.fromkeys(("AveragePool", "QLinearAveragePool", "Softmax", "QLinearSoftmax"), _FLOATS),
     "GatherBlockQuantized": _ROWS,
     "DynamicQuantizeLinear": _DYNAMIC,
     "DynamicQuantizeMatMul": _DYNAMIC,

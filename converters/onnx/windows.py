@@ -92,7 +92,12 @@ def _padding(op: Lowering, window: Window, size: Pair, axes: int) -> tuple[Pair,
     pairs = []
     for axis in range(2):
         reach = (window.kernel[axis] - 1) * window.dilation[axis] + 1
-        total = max((-(-size[axis] // window.stride[axis]) - 1) * window.stride[axis] + reach - size[axis], 0)
+        needed = (-(-size[axis] // window.stride[axis]) - 1) * window.stride[axis] + reach - size[axis]
+        op.require(
+            automatic == "VALID" or needed >= -1,
+            f"auto_pad must not leave {-needed} elements unread: the runtime begins with a later one then",
+        )
+        total = max(needed, 0)
         before = (total + 1) // 2 if automatic == "SAME_LOWER" else total // 2
         pairs.append((0, 0) if automatic == "VALID" else (before, total - before))
     return pairs[0], pairs[1]

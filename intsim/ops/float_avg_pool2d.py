@@ -40,7 +40,7 @@ class FloatAvgPool2d(Pool2d):
 
     name: ClassVar[str] = "float_avg_pool2d"
 
-    table: FloatArray = field("float32, what each code of the input stands for, from the smallest on", kw_only=True)
+    table: FloatArray = field("float32, what each code stands for, from the smallest on", kw_only=True)
     scale: FloatArray = field("float32, what a code of the output stands for", kw_only=True)
     zero_point: int = field("of the output", default=0)
     count_padding: bool = field("whether taps outside the image count", default=False)

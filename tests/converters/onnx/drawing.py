@@ -72,8 +72,11 @@ def windows(draw: st.DrawFn, axes: int = 2, dilated: bool = True) -> dict[str, A
         attributes["pads"] = [draw(st.integers(0, k - 1)) for k in kernel * 2]
     elif padding != "none":
         attributes["auto_pad"] = padding
-        if padding.startswith("SAME"):
+        if padding.startswith("SAME"):  # a stride that leaves two elements unread is refused
             attributes.pop("dilations", None)
+            attributes["strides"] = [
+                min(s, k + 1) for s, k in zip(attributes["strides"], kernel, strict=True)
+            ]
     return {"kernel": kernel, "size": size, "attributes": attributes}
 
 
