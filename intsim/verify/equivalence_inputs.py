@@ -77,8 +77,7 @@ def _extremes(terms: Terms, interval: Interval) -> tuple[Values, Values]:
             ends.append((terms.x[k], terms.x[k]))
             continue
         low, high = _at(interval.lo, place), _at(interval.hi, place)
-        weight = 1 if terms.w is None else terms.w[k] - terms.zw
-        ends.append((high, low) if weight >= 0 else (low, high))
+        ends.append((high, low) if terms.slope(k) >= 0 else (low, high))
     return tuple(end[0] for end in ends), tuple(end[1] for end in ends)
 
 

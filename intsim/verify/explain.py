@@ -19,7 +19,7 @@ from intsim.engine import run
 from intsim.network import Network, Node
 from intsim.ops import Requantize
 from intsim.record import Array
-from intsim.verify.stepping import Addition, additions, product
+from intsim.verify.stepping import Addition, additions
 from intsim.verify.terms import Terms, terms_of
 
 ELEMENTWISE = frozenset(
@@ -150,25 +150,26 @@ def _sum_row(terms: Terms, step: Addition) -> tuple[Any, ...]:
         return (step.what, step.level, "", "", "", step.entering, step.register, note)
     where = terms.places[step.place]
     at = "outside" if where is None else str(where)
-    w = "" if terms.w is None else terms.w[step.place]
-    return (
-        step.what,
-        step.level,
-        at,
-        terms.x[step.place],
-        w,
-        product(terms, step.place),
-        step.register,
-        note,
-    )
+    w = _weight(terms, step.place)
+    return (step.what, step.level, at, terms.x[step.place], w, step.entering, step.register, note)
+
+
+def _weight(terms: Terms, place: int) -> int | str:
+    """The weight as the file has it, less the zero point of its group."""
+    if terms.w is None:
+        return ""
+    zero = 0 if terms.groups is None else terms.zero_of(place)
+    return f"{terms.w[place]} - {zero}" if zero else terms.w[place]
 
 
 def _registers(terms: Terms) -> str:
     levels = terms.accumulator.levels()
     said = ", inside it ".join(str(level.register) for level in levels)
     subtracted = terms.accumulator.zero_point.name == "SUBTRACT" and terms.w is not None
-    zero_points = f"; zero points x {terms.zx}, w {terms.zw}" if terms.zx or terms.zw else ""
-    return said + zero_points + (" (subtracted)" if zero_points and subtracted else "")
+    weights = "" if terms.groups else f", w {terms.zw}"
+    zero_points = f"; zero points x {terms.zx}{weights}" if terms.zx or terms.zw else ""
+    groups = "" if terms.groups is None else f"; groups of {terms.groups.size}, each times its scale"
+    return said + zero_points + (" (subtracted)" if zero_points and subtracted else "") + groups
 
 
 def _steps_section(node: Node, op: Requantize, index: tuple[int, ...], x: Array) -> Section:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from intsim.arithmetic import Accumulator, BiasPlace, Topology, ZeroPointPlace, fit
+from intsim.ops.group_sums import stages
 from intsim.verify.terms import Terms
 
 EXACT = "exact"
@@ -16,7 +17,7 @@ class Addition:
     """One value that enters a register.
 
     level : of the register, 0 the outermost
-    what : "start", "term", "tile", "pair", "correction" or "bias"
+    what : "start", "term", "tile", "pair", "correction", "bias", or "group" with its number and scale
     place : of the term among the terms, or None
     entering : the value
     register : what the register holds after it
@@ -44,10 +45,60 @@ def product(terms: Terms, place: int) -> int:
 
 def additions(terms: Terms) -> Iterator[Addition]:
     """Every addition that makes the sum, in order; the last one's register is the result."""
+    if terms.groups is not None:
+        yield from _grouped(terms)
+        return
     accumulator = terms.accumulator
     order = [int(place) for place in accumulator.permutation(terms.sizes)]
     start, after = _around(terms)
     yield from _register(terms, order, accumulator, start, after, 0)
+
+
+def _grouped(terms: Terms) -> Iterator[Addition]:
+    """The additions in every group's register, and then that of its scaled sum."""
+    groups = terms.groups
+    assert groups is not None
+    cut = stages(terms.accumulator, groups.size)
+    deeper, count = len(list(cut.outer.levels())), len(groups.scales)
+    parts = [list(_group(terms, group, cut.inner, deeper)) for group in range(count)]
+    values = tuple(part[-1].register * scale for part, scale in zip(parts, groups.scales, strict=True))
+    outer = cut.outer.replace(zero_point=ZeroPointPlace.SUBTRACT)
+    sums = Terms(outer, (1, 1, count), (None,) * count, values, (1,) * count, bias=terms.bias)
+    for step in additions(sums):
+        if step.place is None:
+            yield step
+            continue
+        yield from parts[step.place]
+        yield replace(step, what=f"group {step.place} * {groups.scales[step.place]}", place=None)
+
+
+def _group(terms: Terms, group: int, inner: Accumulator | None, deeper: int) -> Iterator[Addition]:
+    """The sum of one group, exact where there is no register for it."""
+    assert terms.groups is not None
+    assert terms.w is not None
+    first = group * terms.groups.size
+    part = slice(first, first + terms.groups.size)
+    alone = replace(
+        terms,
+        accumulator=terms.accumulator if inner is None else inner.replace(bias=BiasPlace.FIRST),
+        sizes=(1, 1, len(terms.x[part])),
+        places=terms.places[part],
+        x=terms.x[part],
+        w=terms.w[part],
+        zw=terms.groups.zeros[group],
+        bias=0,
+        groups=None,
+    )
+    if inner is not None:
+        for step in additions(alone):
+            place = None if step.place is None else first + step.place
+            yield replace(step, level=step.level + deeper, place=place)
+        return
+    held = 0
+    for place, x in enumerate(alone.x):
+        value = (x - alone.zx) * (terms.w[first + place] - alone.zw)
+        held += value
+        yield Addition(deeper, "term", first + place, value, held, overflow=False)
 
 
 def _around(terms: Terms) -> tuple[int, list[tuple[str, int]]]:

@@ -9,11 +9,35 @@ from typing import Any
 import numpy as np
 
 from intsim.arithmetic import Accumulator
-from intsim.ops import BatchMatmul, Conv2d, Dense, DepthwiseConv2d, Op, Sum, TransposeConv2d
+from intsim.ops import (
+    BatchMatmul,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    GroupDense,
+    GroupScales,
+    Op,
+    Sum,
+    TransposeConv2d,
+)
 from intsim.ops.windows import windows
 from intsim.record import Array
 
 Place = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Consecutive terms whose sums are scaled before they are added (rules U1 to U3 of `ops.group_sums`).
+
+    size : of a group; the last has what there is
+    zeros : zero point of each group's weights
+    scales : what each group's sum is multiplied by
+    """
+
+    size: int
+    zeros: tuple[int, ...]
+    scales: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -26,6 +50,7 @@ class Terms:
     x, w : the operands; `w` is None where the terms are the input's elements themselves
     zx, zw : zero points
     bias : added once
+    groups : None where terms are added as they are; `zw` is then 0
     """
 
     accumulator: Accumulator
@@ -36,6 +61,18 @@ class Terms:
     zx: int = 0
     zw: int = 0
     bias: int = 0
+    groups: Groups | None = None
+
+    def zero_of(self, place: int) -> int:
+        """The zero point of a term's weight."""
+        return self.zw if self.groups is None else self.groups.zeros[place // self.groups.size]
+
+    def slope(self, place: int) -> int:
+        """What one more in the input adds to the exact sum."""
+        if self.w is None:
+            return 1
+        scale = 1 if self.groups is None else self.groups.scales[place // self.groups.size]
+        return (self.w[place] - self.zero_of(place)) * scale
 
 
 def terms_of(op: Op, inputs: Sequence[Array], index: Place) -> Terms | None:
@@ -49,6 +86,8 @@ def terms_of(op: Op, inputs: Sequence[Array], index: Place) -> Terms | None:
         return _convolution(op, inputs[0], index)
     if isinstance(op, Dense):
         return _dense(op, inputs[0], index)
+    if isinstance(op, GroupDense):
+        return _group_dense(op, inputs, index)
     if isinstance(op, BatchMatmul):
         return _matmul(op, inputs[0], inputs[1], index)
     if isinstance(op, Sum):
@@ -103,6 +142,28 @@ def _dense(op: Dense, x: Array, index: Place) -> Terms:
         op.input_zero_point,
         _of_channel(op.weight_zero_point, channel),
         _of_channel(op.bias, channel),
+    )
+
+
+def _group_dense(op: GroupDense, inputs: Sequence[Array], index: Place) -> Terms:
+    *row, channel = index
+    rows = [x[tuple(row)].astype(object) for x in inputs]
+    depth, by_sum = op.weight.shape[1], op.scales is GroupScales.SUM
+    scale = op.scale_of(*rows)
+    groups = Groups(
+        op.group,
+        tuple(op.zeros[channel].tolist()),
+        tuple(int(scale(group)[channel]) for group in range(op.groups)),
+    )
+    return Terms(
+        op.accumulator,
+        (1, 1, depth),
+        tuple((*row, c) for c in range(depth)),
+        tuple(int(value) for value in rows[0]),
+        tuple(int(value) for value in (op.weight if by_sum else op.scaled_weight)[channel]),
+        op.input_zero_point,
+        bias=_of_channel(op.bias, channel),
+        groups=groups if by_sum else None,
     )
 
 

@@ -18,18 +18,19 @@ from intsim.arithmetic import (
     Thresholds,
     Topology,
 )
+from intsim.engine import run
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
 from intsim.network import NetworkBuilder
-from intsim.ops import OPS, Clamp, Conv2d, Dense, MaxPool2d, Requantize
+from intsim.ops import OPS, Clamp, Conv2d, Dense, GroupDense, MaxPool2d, Requantize
 from intsim.testing import Case, network_of
 from intsim.verify.explain import ELEMENTWISE, explain
 from intsim.verify.stepping import Addition, additions
 from intsim.verify.terms import Terms, terms_of
 from tests.contract.registry import CASES
 
-TWO_STAGES = {"block_dense", "group_dense"}  # what is between their sums is no addition of a register's
-SUMMING = sorted({name for name, op in OPS.items() if "accumulator" in op.__dataclass_fields__} - TWO_STAGES)
+IN_FLOATS = {"block_dense"}  # its sums are not made in registers of integers
+SUMMING = sorted({name for name, op in OPS.items() if "accumulator" in op.__dataclass_fields__} - IN_FLOATS)
 some = settings(max_examples=12, suppress_health_check=list(HealthCheck))
 
 
@@ -154,6 +155,56 @@ def test_the_steps_of_a_tree():
         Addition(0, "pair", None, 20, -24, overflow=True),
         Addition(0, "pair", None, 5, -19, overflow=False),
         Addition(0, "start", None, 2, -17, overflow=False),
+    ]
+
+
+def grouped(inner):
+    """Weights 3 5 and 7 less 1 and 4, in two groups times 10 and 2, and a bias of 6."""
+    rule = Accumulator(IntFormat(10), tile=2, inner=inner)
+    op = GroupDense([[3, 5, 7]], [[10, 2]], 2, [[1, 4]], bias=6, input_zero_point=1, accumulator=rule)
+    n = NetworkBuilder()
+    n.output(n.add(op, n.input("x", (3,), IntFormat(8)), name="y"))
+    return n.build()
+
+
+def test_the_steps_of_groups():
+    """3 * 2 - 3 * 4 = -6, times 10; 8 * 3 = 24 saturates in 5 bits, 15, times 2; and the bias."""
+    built = grouped(Accumulator(IntFormat(5), Overflow.SATURATE))
+    x = np.array([[4, -2, 9]])
+    terms = terms_of(built.nodes[0].op, [x[0]], (0,))
+    assert [terms.slope(place) for place in range(3)] == [20, 40, 6]
+    assert list(additions(terms)) == [
+        Addition(0, "start", None, 0, 0, overflow=False),
+        Addition(1, "start", None, 0, 0, overflow=False),
+        Addition(1, "term", 0, 6, 6, overflow=False),
+        Addition(1, "term", 1, -12, -6, overflow=False),
+        Addition(0, "group 0 * 10", None, -60, -60, overflow=False),
+        Addition(1, "start", None, 0, 0, overflow=False),
+        Addition(1, "term", 2, 24, 15, overflow=True),
+        Addition(0, "group 1 * 2", None, 30, -30, overflow=False),
+        Addition(0, "bias", None, 6, -24, overflow=False),
+    ]
+    found = explain(built, "y", (0, 0), {"x": x})
+    assert found.value == int(run(built, x).outputs["y"][0, 0]) == -24
+    (section,) = found.sections
+    assert section.title == (
+        "y at (0,): group_dense of x, by int10 wrap, inside it int5 saturate; zero points x 1 (subtracted)"
+        "; groups of 2, each times its scale"
+    )
+    assert section.rows[2] == ("term", 1, "(0,)", 4, "3 - 1", 6, 6, "")
+    assert section.rows[4] == ("group 0 * 10", 0, "", "", "", -60, -60, "")
+
+
+def test_the_steps_of_groups_that_are_exact():
+    terms = terms_of(grouped(None).nodes[0].op, [np.array([4, -2, 9])], (0,))
+    assert [(step.level, step.what, step.register) for step in additions(terms)] == [
+        (0, "start", 0),
+        (1, "term", 6),
+        (1, "term", -6),
+        (0, "group 0 * 10", -60),
+        (1, "term", 24),
+        (0, "group 1 * 2", -12),
+        (0, "bias", -6),
     ]
 
 
