@@ -22,22 +22,24 @@ A module for one more layer: see `lowering`, write ``lower_<family>.py``, and im
 
 from intsim_converters.brevitas import (
     lower_activations,
+    lower_arithmetic,
     lower_batch_norm,
+    lower_joining,
     lower_layers,
     lower_movement,
     lower_pooling,
-    lower_residual,
 )
 from intsim_converters.brevitas.convert import convert
 from intsim_converters.brevitas.doubts import Doubt, doubts
 
 LOWERED = (
     lower_activations,
+    lower_arithmetic,
     lower_batch_norm,
+    lower_joining,
     lower_layers,
     lower_movement,
     lower_pooling,
-    lower_residual,
 )
 """The modules that register lowerings, by being imported."""
 

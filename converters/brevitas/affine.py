@@ -144,11 +144,9 @@ class Affine:
         (slope,), (offset,) = self.slope, self.offset
         return Affine((slope,) * channels, (offset,) * channels)
 
-    def repeated(self, times: int) -> Affine:
-        """Each channel's pair `times` over, as flattening a channel's elements asks."""
-        if self.channels == 1:
-            return self
-        return Affine(*(tuple(e for e in part for _ in range(times)) for part in (self.slope, self.offset)))
+    def picked(self, channels: Sequence[int]) -> Affine:
+        """The pairs of some channels, in an order."""
+        return Affine(*(tuple(part[c] for c in channels) for part in (self.slope, self.offset)))
 
     def then(self, factor: Sequence[Span], more: Sequence[Span]) -> Affine:
         """factor * real + more, per channel."""

@@ -15,11 +15,14 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 from intsim_converters.brevitas.affine import Affine
 from intsim_converters.brevitas.functions import Form, Function
 
 from intsim.formats import Bipolar, IntFormat, Ternary
 
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
 Format = IntFormat | Bipolar | Ternary
 
 
@@ -37,7 +40,7 @@ class Carried:
     """
 
     name: str
-    shape: tuple[int, ...]
+    shape: Shape
     format: Format
     affine: Affine
     error: tuple[Fraction, ...] = (Fraction(0),)
@@ -57,25 +60,37 @@ class Carried:
         return len(self.shape)
 
     @property
-    def stored(self) -> tuple[int, ...]:
+    def stored(self) -> Shape:
         """The shape that the network holds (rule C3)."""
         return stored_shape(self.shape)
 
 
-@dataclass(frozen=True)
-class Real:
-    """The network's real input, before a quantizer has seen it.
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """Elements of a tensor that no node has moved yet: of the network's real input before its quantizer has
+    seen it, or of integers that Brevitas holds in more than three axes on the way.
 
-    given : the shape of a sample at the door, in Brevitas' order
-    shape : the shape that it was given on the way; its codes get it in its place
+    source : the tensor; of a Real only its name and shape are known
+    index : which of its elements stand where, in Brevitas' order
     """
 
+    source: Carried | Real
+    index: Array
+
+    @property
+    def shape(self) -> Shape:
+        return tuple(self.index.shape)
+
+
+@dataclass(frozen=True)
+class Real:
+    """The network's real input: its name, and the shape of a sample in Brevitas' order."""
+
     name: str
-    given: tuple[int, ...]
-    shape: tuple[int, ...]
+    shape: Shape
 
 
-def stored_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+def stored_shape(shape: Shape) -> Shape:
     """Rule C3."""
     if len(shape) == 3:
         return (shape[1], shape[2], shape[0])

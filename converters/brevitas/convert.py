@@ -86,7 +86,7 @@ def _node(
             require(isinstance(entry, fx.Node), "output", "must be computed by the module")
             lower_output(builder, entry.name, carried[entry])
         return None
-    if not _is_tensor(result):
+    if not _is_tensor(result) and not _are_tensors(result):
         _check_number(node, results)
         return result
     if node.op == "get_attr":
@@ -96,7 +96,9 @@ def _node(
     where = name_of(node)
     if key not in LOWERINGS:
         refuse(where, f"{_shown(key)} is not a layer or function that this converter knows")
-    tensors = [entry for entry in node.all_input_nodes if _is_tensor(results[entry])]
+    tensors = [
+        entry for entry in node.all_input_nodes if _is_tensor(results[entry]) or _are_tensors(results[entry])
+    ]
     lowering = Lowering(
         builder,
         where,
@@ -121,7 +123,7 @@ def _input(builder: NetworkBuilder, node: fx.Node, value: Any, carried: Mapping[
     require(not carried, str(node.target), "must be the only input of the module")
     shape = tuple(value.shape[1:])
     require(1 <= len(shape) <= 3, str(node.target), f"samples must have 1 to 3 axes, not shape {shape}")
-    return Real(builder.input(str(node.target), stored_shape(shape), RealFormat(32)), shape, shape)
+    return Real(builder.input(str(node.target), stored_shape(shape), RealFormat(32)), shape)
 
 
 def _check_number(node: fx.Node, results: Mapping[fx.Node, Any]) -> None:
@@ -137,6 +139,11 @@ _SIZES = ("size", "dim", "numel", "shape", "ndim")
 def _is_tensor(value: Any) -> bool:
     """Whether a value is a tensor, quantized or not."""
     return isinstance(value, torch.Tensor | brevitas.quant_tensor.QuantTensor)
+
+
+def _are_tensors(value: Any) -> bool:
+    """Whether a value is several tensors, as torch.chunk gives."""
+    return isinstance(value, tuple | list) and any(_is_tensor(entry) for entry in value)
 
 
 def _shown(key: Any) -> str:

@@ -14,10 +14,10 @@ from typing import Any
 import brevitas.nn as qnn
 import numpy as np
 import torch
-from intsim_converters.brevitas.carried import Carried, Real
+from intsim_converters.brevitas.carried import Carried, Moved, Real
 from intsim_converters.brevitas.functions import CALLED, KNOWN, Function, function_of
 from intsim_converters.brevitas.lowering import Lowering, Noted, lowers
-from intsim_converters.brevitas.moving import reshaping
+from intsim_converters.brevitas.moving import moving
 from intsim_converters.brevitas.quantizers import (
     Quantizer,
     activation_of,
@@ -85,8 +85,11 @@ def _postponed(op: Lowering, x: Any, function: Function | None) -> Any:
 
 def apply_proxy(op: Lowering, proxy: Any, x: Any, name: str) -> Carried:
     """What an enabled activation quantizer gives for a tensor."""
-    if not isinstance(x, Carried | Real):
+    if isinstance(x, Moved) and isinstance(x.source, Carried):
+        refuse(name, f"samples must have 1 to 3 axes, not shape {x.shape}")
+    if not isinstance(x, Carried | Real | Moved):
         refuse(name, f"must be given a tensor, not {type(x).__name__}")
+    require(len(x.shape) <= 3, name, f"samples must have 1 to 3 axes, not shape {x.shape}")
     quantizer = read_quantizer(name, proxy, x.after if isinstance(x, Carried) else (), len(x.shape))
     try:
         floats, falling = quantizer.steps()
@@ -96,7 +99,7 @@ def apply_proxy(op: Lowering, proxy: Any, x: Any, name: str) -> Carried:
     furthest = max(abs(quantizer.format.min - zero), abs(quantizer.format.max - zero))
     reach = tuple(scale * furthest for scale in quantizer.scales)
     y = Carried(name, x.shape, quantizer.format, quantizer.affine, (Fraction(0),) * len(reach), reach)
-    if isinstance(x, Real):
+    if isinstance(x, Real | Moved):
         require(falling is None, name, "input must be quantized before a function that falls and rises")
         return _door(op, x, y, quantizer, floats)
     integers = integer_steps(floats, x.affine)
@@ -125,15 +128,15 @@ def _valley(op: Lowering, x: Carried, y: Carried, nodes: tuple[Requantize, Requa
     return y.replace(name=op.add(Add(Register(y.format)), *sides, name=y.name, like=y))
 
 
-def _door(op: Lowering, x: Real, y: Carried, quantizer: Quantizer, floats: FloatSteps) -> Carried:
-    """A `quantize` node, with what narrows and reshapes it."""
+def _door(op: Lowering, x: Real | Moved, y: Carried, quantizer: Quantizer, floats: FloatSteps) -> Carried:
+    """A `quantize` node, with what narrows and moves its codes."""
     require(quantizer.channels == 1, y.name, "the input's quantizer must have one scale")
     ops = next((ops for ops in _doors(quantizer, floats) if _same(ops, quantizer, floats)), None)
     if ops is None:
         refuse(y.name, "no quantize node is this function of the network's input; use zero point 0")
-    if x.shape != x.given:
-        ops += reshaping(x.given, x.shape)
-    return op.chain(ops, x.name, y.name, y)
+    if isinstance(x, Real):
+        return op.chain(ops, x.name, y.name, y)
+    return op.chain([*ops, *moving(x.index, x.source.shape)], x.source.name, y.name, y)
 
 
 def _doors(quantizer: Quantizer, floats: FloatSteps) -> Iterator[list[Op]]:

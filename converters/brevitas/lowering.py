@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, NoReturn
 
-from intsim_converters.brevitas.carried import Carried, Real
+from intsim_converters.brevitas.carried import Carried, Moved, Real
 from intsim_converters.brevitas.refusals import refuse
 from intsim_converters.brevitas.staircase import IntegerSteps
 
@@ -81,7 +81,9 @@ class Lowering:
     def operand(self, i: int = 0) -> Carried:
         """An operand that must be an integer tensor by now."""
         found = self.args[i] if i < len(self.args) else None
-        if isinstance(found, Real):
+        if isinstance(found, Moved) and isinstance(found.source, Carried):
+            self.refuse(f"samples must have 1 to 3 axes and be picked one by one, not shape {found.shape}")
+        if isinstance(found, Real | Moved):
             self.refuse("input must be quantized first: put a QuantIdentity before it")
         if not isinstance(found, Carried):
             self.refuse(f"operand {i} must be a tensor of integers, not {type(found).__name__}")
@@ -90,13 +92,17 @@ class Lowering:
     def integers(self, i: int = 0) -> tuple[Carried, int]:
         """An operand whose integers stand for scale * (n - zero), and its zero."""
         x = self.operand(i)
+        return x, self.zero_of(x)
+
+    def zero_of(self, x: Carried) -> int:
+        """The integer that stands for 0, where a tensor's integers stand for scale * (n - zero)."""
         zeros = x.affine.zeros()
         if x.after or zeros is None or len(set(zeros)) != 1 or zeros[0].denominator != 1:
             self.refuse(
                 f"{x.name!r} must be quantized before it, as its sums have a real bias, a batch norm or an"
                 " activation that no integer stands for"
             )
-        return x, int(zeros[0])
+        return int(zeros[0])
 
     def spec(self, x: Carried) -> TensorSpec:
         """What the network holds of a tensor."""

@@ -156,12 +156,16 @@ class Calls(nn.Module):
 
 
 CALLS = {
-    "a product": (lambda m, x: m.image(x) * m.other(x), "mul: mul is not a layer or function"),
+    "a quotient": (lambda m, x: m.image(x) / m.other(x), "truediv: divisor must be a number, and not 0"),
+    "a divisor of 0": (lambda m, x: m.image(x) / 0, "truediv: divisor must be a number, and not 0"),
     "a method": (
         lambda m, x: m.image(x).value.sum(1),
         "sum_1: tensor method 'sum' is not a layer or function",
     ),
-    "scales that differ": (lambda m, x: m.image(x).value + m.other(-3 * x).value, "mul: mul is not"),
+    "an input that is computed with": (
+        lambda m, x: m.image(x).value + m.other(-3 * x).value,
+        "mul: input must be quantized",
+    ),
     "a number": (lambda m, x: m.image(x).value.min().item() + m.image(x), "min_1: tensor method 'min'"),
     "a branch": (
         lambda m, x: m.image(x) if x.sum() > 0 else m.other(x),
