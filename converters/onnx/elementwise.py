@@ -31,6 +31,24 @@ def copy(op: Lowering, codes: Codes) -> Codes:
     return op.emit(Reshape(sample), name, shape=codes.shape, dtype=codes.dtype)
 
 
+def results_of(real: Real) -> Array:
+    """What every code may become by the functions, float32: rows of results that are possible."""
+    values = reals_of(real.meaning)[None]
+    for function in real.functions:
+        values = np.asarray(function(values), np.float32)
+    return values
+
+
+def rises(real: Real) -> bool:
+    """Whether no code stands for less than the code before it, whichever result it has."""
+    if not real.functions:
+        return True
+    if real.meaning.format.bits > TABLED:
+        return False
+    rows = results_of(real)
+    return bool((rows.max(axis=0)[:-1] <= rows.min(axis=0)[1:]).all())
+
+
 def reals_of(meaning: Meaning) -> Array:
     """What every code stands for, from the smallest code on, in float32."""
     format = meaning.format
@@ -42,16 +60,28 @@ def quantized(op: Lowering, reals: Array, meaning: Meaning) -> Array:
     """Reals as codes: the quotient in float32, half to even, plus the zero point, saturated."""
     quotient = reals.astype(np.float32) / meaning.scale[0].astype(np.float32)
     op.require(not np.isnan(quotient).any(), "every code must have a result, but one is not a number")
+    inside = op.fuses or bool((np.abs(quotient) < 2.0**31).all())
+    op.require(inside, "every result must fit int32 before it is saturated, as onnx.reference holds it")
     whole = np.rint(np.clip(quotient, -(2.0**40), 2.0**40)).astype(np.int64) + meaning.zero_point[0]
     return np.clip(whole, meaning.lowest, meaning.highest)
 
 
 def table_of(op: Lowering, real: Real, meaning: Meaning) -> Array:
     """One entry for every code: what it stands for, through the functions, in codes of `meaning`."""
-    values = reals_of(real.meaning)
-    for function in real.functions:
-        values = np.asarray(function(values), np.float32)
-    return quantized(op, values, meaning)
+    return one_code(op, quantized(op, results_of(real), meaning))
+
+
+def one_code(op: Lowering, rows: Array) -> Array:
+    """The one code of every element, for those that its possible results have (rule V3 of `evaluated`)."""
+    wrong = np.argwhere((rows != rows[:1]).any(axis=0))
+    if wrong.size:
+        at = tuple(wrong[0])
+        found = sorted({int(code) for code in rows[(slice(None), *at)]})
+        op.refuse(
+            f"float region: every code must have one result, but what entry {', '.join(map(str, at))} of the"
+            f" table gives depends on its place in a tensor: {' or '.join(map(str, found))}. [V3]"
+        )
+    return np.asarray(rows[0])
 
 
 def codes_in(op: Lowering, real: Real, meaning: Meaning, name: str, label: str) -> Codes:

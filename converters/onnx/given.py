@@ -33,6 +33,7 @@ def network(model: Model, values: Values, dialect: str) -> Values:
     given = {}
     for port in ports:
         array = values[port.name].values
+        array = array.view(np.uint8) if array.dtype == bool else array
         given[port.name] = array if conversion.batch.batched(array.shape) else array[None]
     found = run(conversion.network, given).outputs
     specs, shapes = conversion.network.specs, conversion.shapes

@@ -7,8 +7,8 @@ G1. Integers of one type are compared by their difference, held in one bit more,
     which keeps its sign. Between -1 and 1 it says which is larger.
 G2. Dequantized tensors that mean the same, and whose float32 reals rise with every code, are compared as
     G1 says.
-G3. Others, and one float32 constant, are compared in float32 as DequantizeLinear gives them: a table of
-    pairs, or of one tensor's codes.
+G3. Others, and a float32 constant of 256 values at most, are compared in float32 as DequantizeLinear gives
+    them: a table of pairs, or of one tensor's codes.
 G4. bool is one bit: And is the smaller, Or the larger, Xor the sum that wraps.
 """
 
@@ -21,7 +21,7 @@ from intsim_converters.onnx.broadcasting import Operand, broadcast
 from intsim_converters.onnx.elementwise import TABLED, any_view, reals_of
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.pair_tables import emit_real_pair, is_one
+from intsim_converters.onnx.pair_tables import are_few, emit_real_pair
 from intsim_converters.onnx.values import FORMATS, Codes, Meaning, Real, Value
 
 from intsim.arithmetic import Add as AddStep
@@ -73,10 +73,10 @@ def _alike(first: Value, second: Value) -> bool:
         return False
     meaning = first.meaning
     plain = not first.functions and not second.functions and meaning.axis is None
-    return plain and meaning.same(second.meaning) and rises(meaning)
+    return plain and meaning.same(second.meaning) and differ(meaning)
 
 
-def rises(meaning: Meaning) -> bool:
+def differ(meaning: Meaning) -> bool:
     """Whether the float32 real of every code is above that of the code before it."""
     return meaning.format.bits <= TABLED and bool((np.diff(reals_of(meaning)) > 0).all())
 
@@ -106,7 +106,7 @@ def _steps(name: str) -> tuple[Step, ...]:
 def _tabled(op: Lowering, *sides: Value) -> None:
     """Rule G3."""
     for i, side in enumerate(sides):
-        good = (isinstance(side, Real) and side.meaning.axis is None) or is_one(side)
+        good = (isinstance(side, Real) and side.meaning.axis is None) or are_few(side)
         op.require(good, _PLAIN if isinstance(side, (Codes, Constant, Real)) else op.float_reason(i))
     bit = Meaning(np.ones(1, np.float32), np.zeros(1, np.int64), None, "bool")
     first, second = sides
@@ -115,8 +115,8 @@ def _tabled(op: Lowering, *sides: Value) -> None:
 
 
 _PLAIN = (
-    "operands must both be integers, or both come from DequantizeLinear with one scale each or be one float"
-    " constant. [G3]"
+    "operands must both be integers, or both come from DequantizeLinear with one scale each or be"
+    " few float constants. [G3]"
 )
 
 

@@ -59,7 +59,7 @@ def lower_quantize(op: Lowering) -> None:
         op.require(good, "constants must keep their scale, as nothing is rounded while converting. [D3]")
         op.bind(value.codes)
     elif isinstance(value, Real) and isinstance(value.codes, Codes):
-        op.bind(_requantized(op, value, value.codes, meaning))
+        op.bind(requantized(op, value, value.codes, meaning))
     else:
         op.refuse("input must be a graph input, a dequantized tensor or a function of some, not integers")
 
@@ -156,8 +156,8 @@ def _check_redundant(op: Lowering, limits: tuple[float, float], meaning: Meaning
     )
 
 
-def _requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Codes:
-    """Rule D3."""
+def requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Codes:
+    """What a DequantizeLinear gave, or functions of it, as codes of another meaning (rule D3)."""
     if not real.functions and real.meaning.same(meaning) and meaning.format.bits <= TABLED:
         return copy(op, codes)
     op.require(

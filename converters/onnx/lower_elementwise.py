@@ -10,7 +10,10 @@ E2. QLinearMul of 8-bit codes of one type: the product of the codes less their z
 E3. In ort Add and Mul of tensors of the output's type are these. Other pairs, other operators, and all of
     them in onnx-ref compute in float32: what the codes stand for, the operator, then QuantizeLinear; a
     table of pairs.
-E4. A float constant of one element takes part in E3.
+E4. Two functions of one tensor, as in x * Sigmoid(x), are one function of it, which the runtime is asked for
+    (rules of `evaluated`), as it may fuse them.
+E5. A float constant of 256 values at most takes part in E3. One of one value makes the operator a function
+    of the other tensor (rule T1 of `lower_tables`).
 
 References
 ----------
@@ -24,11 +27,13 @@ from collections.abc import Callable
 import numpy as np
 from intsim_converters.onnx.broadcasting import Operand, broadcast, first_is_spread
 from intsim_converters.onnx.elementwise import quantized
+from intsim_converters.onnx.evaluated import evaluated
 from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.fused_add import scaled_sum
+from intsim_converters.onnx.lower_tables import bind_function
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.pair_tables import emit_pair, emit_real_pair, is_one
+from intsim_converters.onnx.pair_tables import are_few, emit_pair, emit_real_pair
 from intsim_converters.onnx.sums import ratio
 from intsim_converters.onnx.values import Codes, Meaning, Pending, Real
 
@@ -131,11 +136,18 @@ def lower_real(op: Lowering) -> None:
     op.require(len(op.node.inputs) == 2, f"must have two operands, not {len(op.node.inputs)}. [E3]")
     sides = [op.value(i) for i in range(2)]
     for i, side in enumerate(sides):
-        good = (isinstance(side, Real) and side.meaning.axis is None) or is_one(side)
+        good = (isinstance(side, Real) and side.meaning.axis is None) or are_few(side)
         op.require(
             good, op.float_reason(i) if not isinstance(side, (Constant, Real)) else _PLAIN.format(op.name)
         )
     op.require(any(isinstance(side, Real) for side in sides), _PLAIN.format(op.name))
+    for i, side in enumerate(sides):
+        if isinstance(side, Constant) and side.values.size == 1:
+            _by_constant(op, 1 - i, side)
+            return
+    if _one_tensor(*sides):
+        _of_itself(op, sides)
+        return
 
     def finish(quantize: Lowering, y: Meaning) -> Codes:
         return _finish(op, quantize, sides, y)
@@ -145,12 +157,48 @@ def lower_real(op: Lowering) -> None:
 
 _PLAIN = (
     "float region: operands of {} must come from DequantizeLinear with one scale each,"
-    " or be one float constant. [E3]"
+    " or be few float constants. [E3]"
 )
 
 
+def _one_tensor(first: object, second: object) -> bool:
+    """Whether two values are functions of one tensor, not both the tensor itself."""
+    if not isinstance(first, Real) or not isinstance(second, Real):
+        return False
+    same = first.codes is second.codes and first.meaning.same(second.meaning)
+    return same and bool(first.functions or second.functions)
+
+
+def _of_itself(op: Lowering, sides: list[Real]) -> None:
+    """Rule E4."""
+    nodes = {node.index: node for side in sides for node in side.nodes}
+    inside = [nodes[index] for index in sorted(nodes)]
+    made = {name for node in inside for name in node.outputs}
+    read = {name for node in (*inside, op.node) for name in node.inputs if name}
+    readers = {reader.index for name in made for reader in op.target.readers(name)}
+    op.require(
+        readers <= {*nodes, op.node.index} and not made & op.target.outputs,
+        "float region: what two functions of one tensor are must be read by no other node. [E4]",
+    )
+    roots = [name for name in sorted(read - made) if not isinstance(op.target.values[name], Constant)]
+    op.require(len(roots) == 1, f"functions must be of one tensor, not of {' and '.join(roots)}. [E4]")
+    first = sides[0]
+    function = evaluated(op, (*inside, op.node), roots[0])
+    op.bind(Real(first.codes, first.meaning, (function,), (*inside, op.node)))
+
+
+def _by_constant(op: Lowering, i: int, constant: Constant) -> None:
+    """Rule E5: one float meets every element of input i."""
+    function, one = _FUNCTIONS[op.name], constant.values.reshape(())
+    shape = op.value(i).shape  # type: ignore[union-attr]
+    op.require(
+        constant.values.ndim <= len(shape), "a constant must not have more axes than the other operand. [E5]"
+    )
+    bind_function(op, (lambda x: function(x, one)) if i == 0 else (lambda x: function(one, x)), i)
+
+
 def _finish(op: Lowering, quantize: Lowering, sides: list, y: Meaning) -> Codes:  # type: ignore[type-arg]
-    """Rules E1 to E4, by the output's meaning."""
+    """Rules E1 to E3, by the output's meaning."""
     plain = all(isinstance(side, Real) and not side.functions for side in sides)
     if plain and op.fuses and op.name in ("Add", "Mul"):
         meanings = (sides[0].meaning, sides[1].meaning, y)

@@ -8,7 +8,8 @@ T1. A function is float32, element by element; between DequantizeLinear and Quan
     has the same: Relu, Clip, LeakyRelu, Abs, Neg, Floor, Ceil.
 T2. Relu and Clip in front of the first QuantizeLinear limit its codes (D1); behind an operator that a
     QuantizeLinear fuses they must limit nothing (D4). Of integers they are limits of the codes themselves.
-T3. Sigmoid in ort is ONNX Runtime's: see `mlas`. QLinearSigmoid and QLinearLeakyRelu are the same tables.
+T3. Sigmoid in ort is ONNX Runtime's: see `mlas`; in onnx-ref its runtime is asked, see `evaluated`.
+    QLinearSigmoid and QLinearLeakyRelu are the same tables.
 
 References
 ----------
@@ -21,6 +22,7 @@ from dataclasses import replace
 
 import numpy as np
 from intsim_converters.onnx.elementwise import any_view, table_of
+from intsim_converters.onnx.evaluated import evaluated
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.mlas import logistic
 from intsim_converters.onnx.model import Array, Constant
@@ -62,7 +64,7 @@ def _limit(op: Lowering, limits: tuple[float, float]) -> None:
         op.emit(Clamp(low, high), name, shape=value.shape, dtype=value.dtype, layout=layout)
     else:
         ends = np.array(limits, np.float32)
-        _function(op, lambda x: np.minimum(np.maximum(x, ends[0]), ends[1]))
+        bind_function(op, lambda x: np.minimum(np.maximum(x, ends[0]), ends[1]))
 
 
 def _only_reader(op: Lowering) -> None:
@@ -74,13 +76,13 @@ def _only_reader(op: Lowering) -> None:
     )
 
 
-def _function(op: Lowering, function: Function) -> None:
-    """Rule T1: one more function of what a DequantizeLinear gave."""
-    value = op.value(0)
+def bind_function(op: Lowering, function: Function, i: int = 0) -> None:
+    """Rule T1: one more function of input i, which a DequantizeLinear gave."""
+    value = op.value(i)
     if not isinstance(value, Real) or isinstance(value.codes, Constant):
-        op.refuse(op.float_reason(0) if not isinstance(value, (Constant, Codes)) else "input must be real")
+        op.refuse(op.float_reason(i) if not isinstance(value, (Constant, Codes)) else "input must be real")
     op.require(value.meaning.axis is None, "input must have one scale. [T1]")
-    op.bind(Real(value.codes, value.meaning, (*value.functions, function)))
+    op.bind(Real(value.codes, value.meaning, (*value.functions, function), (*value.nodes, op.node)))
 
 
 _EXACT: dict[str, Function] = {"Abs": np.abs, "Neg": np.negative, "Floor": np.floor, "Ceil": np.ceil}
@@ -88,12 +90,12 @@ _EXACT: dict[str, Function] = {"Abs": np.abs, "Neg": np.negative, "Floor": np.fl
 
 @lowers(*_EXACT)
 def lower_exact(op: Lowering) -> None:
-    _function(op, _EXACT[op.name])
+    bind_function(op, _EXACT[op.name])
 
 
 @lowers("LeakyRelu")
 def lower_leaky_relu(op: Lowering) -> None:
-    _function(op, _leaky(op))
+    bind_function(op, _leaky(op))
 
 
 def _leaky(op: Lowering) -> Function:
@@ -104,8 +106,7 @@ def _leaky(op: Lowering) -> Function:
 @lowers("Sigmoid")
 def lower_sigmoid(op: Lowering) -> None:
     """Rule T3."""
-    op.require(op.fuses, f"float region: Sigmoid computes in float in dialect {op.dialect}. [T3]")
-    _function(op, logistic)
+    bind_function(op, logistic if op.fuses else evaluated(op, (op.node,), op.node.inputs[0]))
 
 
 @lowers("QLinearSigmoid", "QLinearLeakyRelu", domain=MICROSOFT)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from intsim_converters.onnx.elementwise import rises
 from intsim_converters.onnx.folding import moved_constant
 from intsim_converters.onnx.lower_blocked import moved_blocks
 from intsim_converters.onnx.lowering import Lowering
@@ -22,8 +23,11 @@ Move = Callable[[Lowering, Codes, "str | None"], Codes]
 """Adds the node that moves codes; the name is None where it is the output's."""
 
 
-def moved(op: Lowering, move: Move) -> None:
-    """Move input 0: codes, or what they stand for."""
+def moved(op: Lowering, move: Move, ordered: bool = False) -> None:
+    """Move input 0: codes, or what they stand for.
+
+    ordered : whether the move looks at which of several is the largest
+    """
     value = op.value(0)
     if isinstance(value, (Codes, Constant)):
         move(op, op.codes(0), None)
@@ -40,6 +44,7 @@ def moved(op: Lowering, move: Move) -> None:
         op.bind(_constant(op, value, value.codes))
         return
     op.require(value.meaning.axis is None, f"input of {op.name} must have one scale to be moved")
+    op.require(not ordered or rises(value), f"input of {op.name} must rise with its codes, not fall")
     op.bind(Real(move(op, value.codes, code_name(op, value)), value.meaning, value.functions))
 
 

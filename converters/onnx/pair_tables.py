@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 from intsim_converters.onnx.broadcasting import Operand, broadcast
-from intsim_converters.onnx.elementwise import TABLED, any_view
+from intsim_converters.onnx.elementwise import TABLED, any_view, one_code
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.values import FORMATS, Codes, Meaning, Real
@@ -44,15 +44,19 @@ def emit_pair(op: Lowering, a: Operand, b: Operand, y: Meaning, function: Functi
         for side, (operand, name) in enumerate(zip((a, b), pair.names, strict=True))
     ]
     index = op.step(Add(Register(_INDEX, Overflow.WRAP)), *names, name="index")
-    values = [_values(FORMATS[operand.dtype], _HALF) for operand in (a, b)]
+    values = [_values(operand) for operand in (a, b)]
     entries = np.asarray(function(values[0][:, None], values[1][None, :])).reshape(-1)
     lookup = Lookup(entries, _INDEX, y.format)
     return op.emit(lookup, index, shape=pair.shape, dtype=y.dtype, layout=pair.layout, meaning=y)
 
 
-def _values(format: IntFormat, bits: int) -> Array:
-    """The codes in order; the last again where there are fewer than 2**bits."""
-    return np.minimum(np.arange(1 << bits) + format.min, format.max)
+def _values(operand: Operand) -> Array:
+    """The codes in order, for a whole half of the index; what an operand never holds is another one."""
+    format = FORMATS[operand.dtype]
+    codes = np.minimum(np.arange(1 << _HALF) + format.min, format.max)
+    if isinstance(operand, Codes):
+        return codes
+    return np.where(np.isin(codes, operand.values), codes, int(operand.values.flat[0]))
 
 
 def _half(op: Lowering, operand: Operand, name: str, side: int) -> str:
@@ -88,12 +92,13 @@ def _single(
 
 
 Side = Real | Constant
-"""A dequantized tensor, or one float."""
+"""A dequantized tensor, or floats."""
 
 
-def is_one(side: object) -> bool:
-    """Whether a value is a constant of one float32."""
-    return isinstance(side, Constant) and side.dtype == "float32" and side.values.size == 1
+def are_few(side: object) -> bool:
+    """Whether a value is a float32 constant of no more values than a table of pairs tells apart."""
+    few = isinstance(side, Constant) and side.dtype == "float32" and side.values.size
+    return bool(few) and np.unique(side.values).size <= 1 << _HALF  # type: ignore[union-attr]
 
 
 def emit_real_pair(op: Lowering, sides: tuple[Side, Side], y: Meaning, function: Function) -> Codes:
@@ -103,24 +108,28 @@ def emit_real_pair(op: Lowering, sides: tuple[Side, Side], y: Meaning, function:
     """
 
     def codes(a: Array, b: Array) -> Array:
-        return function(*(_reals(side, given) for side, given in zip(sides, (a, b), strict=True)))
+        first, second = (_reals(side, given) for side, given in zip(sides, (a, b), strict=True))
+        return one_code(op, np.stack([function(row, other) for row in first for other in second]))
 
     return emit_pair(op, _stand_in(sides[0]), _stand_in(sides[1]), y, codes)
 
 
 def _stand_in(side: Side) -> Operand:
-    """An operand's codes; a float constant is represented by one code."""
-    if isinstance(side, Constant):
-        return Constant(side.name, "uint8", np.zeros((1,) * side.values.ndim, np.uint8))
-    return side.codes
+    """An operand's codes; floats are represented by their places among the constant's values in order."""
+    if isinstance(side, Real):
+        return side.codes
+    places = np.searchsorted(np.unique(side.values), side.values)
+    return Constant(f"{side.name}/places", "uint8", np.asarray(places, np.uint8))
 
 
 def _reals(side: Side, codes: Array) -> Array:
-    """What codes of an operand stand for, in float32."""
+    """What codes of an operand stand for, in float32: rows of results that are possible."""
     if isinstance(side, Constant):
-        return side.values.reshape(()).astype(np.float32)
+        listed = np.unique(side.values).astype(np.float32)
+        return listed[np.minimum(codes, len(listed) - 1)][None]
     meaning = side.meaning
     values = (codes - meaning.zero_point[0]).astype(np.float32) * meaning.scale[0].astype(np.float32)
+    rows = values.reshape(1, -1)
     for function in side.functions:
-        values = np.asarray(function(values), np.float32)
-    return values
+        rows = np.asarray(function(rows), np.float32)
+    return rows.reshape(-1, *codes.shape)

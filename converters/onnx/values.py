@@ -15,7 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
-from intsim_converters.onnx.model import Array, Constant
+from intsim_converters.onnx.model import Array, Constant, Node
 
 from intsim.formats import IntFormat, Quantization
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 Function = Callable[[Array], Array]
-"""Of float32, element by element."""
+"""Of float32, element by element: rows of results that an element may have, by elements."""
 
 FORMATS: dict[str, IntFormat] = {
     **{f"int{bits}": IntFormat(bits) for bits in (2, 4, 8, 16, 32, 64)},
@@ -92,7 +92,7 @@ class Meaning:
     def same(self, other: Meaning) -> bool:
         """Whether both say the same of every code."""
         return (
-            (self.dtype, self.axis) == (other.dtype, other.axis)
+            (self.dtype, self.axis, self.limits) == (other.dtype, other.axis, other.limits)
             and np.array_equal(self.scale, other.scale)
             and np.array_equal(self.zero_point, other.zero_point)
         )
@@ -109,11 +109,15 @@ class Meaning:
 
 @dataclass(frozen=True, eq=False)
 class Real:
-    """What codes stand for, and then functions of it, the first applied first."""
+    """What codes stand for, and then functions of it, the first applied first.
+
+    nodes : of the file, that are the functions
+    """
 
     codes: Codes | Constant
     meaning: Meaning
     functions: tuple[Function, ...] = ()
+    nodes: tuple[Node, ...] = ()
 
     @property
     def shape(self) -> Shape:

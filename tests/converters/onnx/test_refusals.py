@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intsim_converters.onnx import CONVERTER
+from intsim_converters.onnx import CONVERTER, evaluated
 
 from intsim.converter import Converter
 from intsim.errors import ConversionError
@@ -358,3 +358,39 @@ def test_wide_codes_of_two_meanings_are_not_compared() -> None:
     b.output(b.node("Less", reals, ["y"]), "bool")
     (found,) = refusal(b)
     assert found.endswith("codes must have 8 bits at most for a table of pairs, not 16")
+
+
+def test_a_function_whose_runtime_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(where: str, data: bytes) -> Any:
+        raise ImportError
+
+    monkeypatch.setattr(evaluated, "ort_session", missing)
+    assert refusal(doors(OnnxBuilder(), "Tanh")) == [
+        "node 1 Tanh (-> 't2'): needs ONNX Runtime, whose results the table holds; install onnxruntime. [V1]"
+    ]
+
+
+def test_a_function_whose_code_depends_on_the_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluated, "_in_vectors", lambda run, values, length: run(values) + (length == 8))
+    (found,) = refusal(doors(OnnxBuilder(), "Tanh"))
+    assert found.endswith(
+        "float region: every code must have one result, but what entry 0 of the table gives depends on"
+        " its place in a tensor: 1 or 3. [V3]"
+    )
+
+
+def test_a_function_of_a_function_that_others_read() -> None:
+    b = OnnxBuilder()
+    meaning = b.meaning("x", HALF, 3, "uint8")
+    x = b.dequantize(image(b), meaning)
+    odds = b.node("Sigmoid", [x], ["odds"])
+    b.output(b.quantize(odds, meaning), "uint8")
+    (found,) = refusal(closed(b, b.node("Mul", [x, odds])))
+    assert "what two functions of one tensor are must be read by no other node. [E4]" in found
+
+
+def test_the_largest_of_what_falls() -> None:
+    b = OnnxBuilder()
+    x = b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))
+    (found,) = refusal(closed(b, b.node("MaxPool", [b.node("Neg", [x])], kernel_shape=[1, 1])))
+    assert found.endswith("input of MaxPool must rise with its codes, not fall")
