@@ -39,7 +39,7 @@ from intsim.arithmetic import (
 )
 from intsim.formats import Bipolar, Codebook, FixedPoint, IntFormat, TensorSpec, Ternary
 from intsim.ops.base import Op, kind_of, whole_input, write
-from intsim.ops.dot import dot_bounds, sum_of_products
+from intsim.ops.dot import dot_bounds, join_bounds, sum_of_products
 from intsim.ops.group_sums import EXACT, check_stages, gather, staged_bounds, stages
 from intsim.ops.weights import check_codes, check_order, per_channel
 from intsim.record import Array, CodeArray, IntArray, field
@@ -61,6 +61,7 @@ class GroupDense(Op):
 
     name: ClassVar[str] = "group_dense"
     arity: ClassVar[tuple[int, int | None]] = (1, 2)
+    by_element: ClassVar[bool] = True
 
     weight: CodeArray = field("integers, shape (K, C)", format="weight_format")
     scale: CodeArray = field("integers, shape (K, G)", format="scale_format")
@@ -167,6 +168,13 @@ class GroupDense(Op):
         return (sums,)
 
     def bounds(self, specs: Sequence[TensorSpec], inputs: Sequence[Interval]) -> Bounds:
+        rows = [list(entry.rows()) for entry in inputs]
+        count = max(map(len, rows))
+        together = zip(*(entry if len(entry) == count else entry * count for entry in rows), strict=True)
+        return join_bounds([self._row_bounds(row) for row in together])
+
+    def _row_bounds(self, inputs: Sequence[Interval]) -> Bounds:
+        """Bounds of the sums of one row of the input, and of the second, with ranges per element of it."""
         channels, depth = self.weight.shape
         bias = np.broadcast_to(self.bias.reshape(-1), (channels,))
         none, zx = np.zeros(channels, np.int64), self.input_zero_point

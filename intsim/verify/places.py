@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 
 from intsim.formats import TensorSpec
-from intsim.ops import BatchMatmul, Conv2d, Dense, DepthwiseConv2d, Op, Sum, TransposeConv2d
+from intsim.ops import (
+    BatchMatmul,
+    Conv2d,
+    Dense,
+    DepthwiseConv2d,
+    GroupDense,
+    Op,
+    Sum,
+    TransposeConv2d,
+)
 from intsim.record import Array
 
 _POSITIONS = 4096  # looked at where every element has a range of its own
@@ -48,7 +57,7 @@ def places_of(op: Op, specs: Sequence[TensorSpec], rank: int = 0) -> Iterator[Pl
     every = rank > 1
     if isinstance(op, (Conv2d, DepthwiseConv2d, TransposeConv2d)):
         yield from _convolution(op, specs[0], every)
-    elif isinstance(op, Dense):
+    elif isinstance(op, (Dense, GroupDense)):
         yield from _dense(op, specs[0], every)
     elif isinstance(op, BatchMatmul):
         yield from _matmul(op, specs, rank > 0)
@@ -79,7 +88,7 @@ def _convolution(op: Any, spec: TensorSpec, every: bool) -> Iterator[Places]:
         yield Places((*position, 0), (height, width, depth), rows, weight=flat)
 
 
-def _dense(op: Dense, spec: TensorSpec, every: bool) -> Iterator[Places]:
+def _dense(op: Dense | GroupDense, spec: TensorSpec, every: bool) -> Iterator[Places]:
     rows = _ids(spec).reshape(-1, spec.shape[-1])
     for number in range(min(len(rows), _POSITIONS) if every else 1):
         index = (*_index(number, spec.shape[:-1]), 0)

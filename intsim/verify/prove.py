@@ -36,8 +36,9 @@ from intsim.errors import Finding, SpecError
 from intsim.formats.width import widths
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
-from intsim.ops import BlockDense, Op
+from intsim.ops import BlockDense, GroupDense, Op
 from intsim.record import Array
+from intsim.verify.group_witness import group_witnesses
 from intsim.verify.witness import Witness, local_witnesses
 
 PROVED, WITNESSED, POSSIBLE = "proved", "witnessed", "possible"
@@ -176,7 +177,11 @@ def _node_proof(network: Network, node: Node, bounds: NetworkBounds, witnesses: 
     proved = np.broadcast_to(outer.exact, np.shape(outer.final.lo) or (1,))
     shown: dict[int, Witness] = {}
     if witnesses and not proved.all():
-        shown = local_witnesses(node.name, node.op, specs, ranges, np.flatnonzero(~proved))
+        given = specs, ranges, np.flatnonzero(~proved)
+        if isinstance(node.op, GroupDense):
+            shown = group_witnesses(node.name, node.op, *given)
+        else:
+            shown = local_witnesses(node.name, node.op, *given)
     verdicts = [
         PROVED if right else WITNESSED if channel in shown else POSSIBLE
         for channel, right in enumerate(proved)

@@ -29,7 +29,8 @@ from intsim.record import Array
 from intsim.verify.candidates import Sums, extremes
 from intsim.verify.places import Places, places_of
 
-_BLOCK = 64  # channels worked on at once
+BLOCK = 64
+"""Channels worked on at once."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ def local_witnesses(
     found: dict[int, Witness] = {}
     for places in places_of(op, specs, max(entry.rank for entry in ranges)):
         left = [channel for channel in channels.tolist() if channel not in found]
-        for begin in range(0, len(left), _BLOCK):
-            block = left[begin : begin + _BLOCK]
+        for begin in range(0, len(left), BLOCK):
+            block = left[begin : begin + BLOCK]
             found.update(_at_position(node, op, specs, ranges, places, block))
         if len(found) == len(channels):
             break
@@ -146,7 +147,7 @@ def _layer(
     if places.y is not None:
         zx, zy = op.x_zero_point, np.full((len(rows), 1), op.y_zero_point, dtype=object)
         y_ids = places.y[rows][:, order]
-        x, y = _choices(specs[0], ranges[0], x_ids, zx), _choices(specs[1], ranges[1], y_ids, op.y_zero_point)
+        x, y = choices(specs[0], ranges[0], x_ids, zx), choices(specs[1], ranges[1], y_ids, op.y_zero_point)
         pairs = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 2)]
         x, y = np.stack([x[a] for a, _ in pairs]), np.stack([y[b] for _, b in pairs])
         ids: tuple[Array, ...] = (x_ids, y_ids)
@@ -154,7 +155,7 @@ def _layer(
         bias = np.zeros(len(rows), dtype=object)
     else:
         zx = getattr(op, "input_zero_point", 0)
-        x, ids, zeros = _choices(specs[0], ranges[0], x_ids, zx), (x_ids,), (zx,)
+        x, ids, zeros = choices(specs[0], ranges[0], x_ids, zx), (x_ids,), (zx,)
         weight = np.ones(places.x.shape, np.int64) if places.weight is None else places.weight
         y = weight[rows][:, order][None]
         y = y.astype(np.int64 if y.dtype != np.uint64 else object)
@@ -166,7 +167,7 @@ def _layer(
     return _Layer(sums, bias.astype(kind), ids, zeros, trapping)
 
 
-def _choices(spec: TensorSpec, interval: Interval, ids: Array, zero_point: int) -> Array:
+def choices(spec: TensorSpec, interval: Interval, ids: Array, zero_point: int) -> Array:
     """The ends of every term's operand, and its value nearest to the zero point: (3, channels, terms)."""
     narrow = interval.max < 2**62 and max(abs(zero_point), -interval.min) < 2**62
     low, high = (
@@ -174,11 +175,11 @@ def _choices(spec: TensorSpec, interval: Interval, ids: Array, zero_point: int) 
         for end in (interval.lo, interval.hi)
     )
     ends = [np.where(ids < 0, zero_point, end[np.maximum(ids, 0)]) for end in (low, high)]
-    nearest = np.where(ids < 0, zero_point, _nearest(spec, zero_point, *ends))
-    return np.stack([*ends, nearest.astype(ends[0].dtype)])
+    rest = np.where(ids < 0, zero_point, nearest(spec, zero_point, *ends))
+    return np.stack([*ends, rest.astype(ends[0].dtype)])
 
 
-def _nearest(spec: TensorSpec, zero_point: int, low: Any, high: Any) -> Array:
+def nearest(spec: TensorSpec, zero_point: int, low: Any, high: Any) -> Array:
     """The entry nearest to the zero point that is not below `low` or above `high`, which are entries."""
     return spec.integer.nearest(np.minimum(np.maximum(zero_point, low), high))
 
@@ -223,12 +224,17 @@ def _samples(
     for spec, interval, ids, zero_point, values in zip(
         specs, ranges, layer.ids, layer.zero_points, (x, y), strict=False
     ):
-        rest = _nearest(spec, zero_point, np.asarray(interval.lo, dtype=object), interval.hi)
-        sample = np.broadcast_to(rest, spec.shape).astype(spec.format.storage).ravel()
-        inside = ids[row] >= 0
-        sample[ids[row][inside]] = values[row][inside].astype(sample.dtype)
-        samples.append(sample.reshape(spec.shape))
+        samples.append(sample(spec, interval, ids[row], zero_point, values[row]))
     return tuple(samples)
+
+
+def sample(spec: TensorSpec, interval: Interval, ids: Array, zero_point: int, values: Array) -> Array:
+    """One input: `values` at the elements `ids` (-1: nowhere), else what is nearest to the zero point."""
+    rest = nearest(spec, zero_point, np.asarray(interval.lo, dtype=object), interval.hi)
+    made = np.broadcast_to(rest, spec.shape).astype(spec.format.storage).ravel()
+    inside = ids >= 0
+    made[ids[inside]] = values[inside].astype(made.dtype)
+    return np.asarray(made.reshape(spec.shape))
 
 
 def without_trap(accumulator: Accumulator) -> Accumulator:

@@ -176,7 +176,7 @@ def test_what_is_proved():
     small = inner.replace(format=IntFormat(12))
     network = stepped(Accumulator(IntFormat(20), Overflow.SATURATE, tile=2, inner=small), 2)
     (node,) = prove(network).nodes
-    assert node.verdicts == ("possible", "proved")
+    assert node.verdicts == ("witnessed", "proved")
     found = certificate(prove(network), "0" * 64)
     assert found["proved"] is False
     assert found["nodes"]["y"]["registers"] is None
