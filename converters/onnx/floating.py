@@ -1,11 +1,18 @@
-"""What lowerings of ONNX Runtime's integer operators share that compute in float32 inside: AveragePool's and
-Softmax'.
+"""What lowerings of operators share that are float32 inside, in ONNX Runtime too: averages and softmax.
 
 Rules (I), cited by the lowerings
 ---------------------------------
 I1. The runtime has such an operator for 8-bit codes alone, input and output of one type and one scale each,
     in float32. Between other codes it computes in float.
 I2. An activation behind it limits the codes, last of all.
+I3. The runtime carries a DequantizeLinear through Reshape, Transpose, Squeeze, Unsqueeze, Slice, and from
+    operator set 12 on MaxPool, unless a QuantizeLinear reads there too; Identity and Dropout it drops. What
+    stands behind other moves is refused in ort: the runtime computes it in float, and gives other codes.
+
+References
+----------
+ONNX Runtime 1.31.1: onnxruntime/core/optimizer/qdq_transformer/qdq_propagation.cc,
+selectors_actions/qdq_selectors.cc.
 """
 
 from __future__ import annotations
@@ -13,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from intsim_converters.onnx.fused import dequantized
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.values import Codes, Layout, Meaning, Shape
 
@@ -20,8 +28,36 @@ from intsim.ops import Clamp, Op
 
 _EIGHT = ("int8", "uint8")
 
+_CARRIED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "MaxPool", "Identity", "Dropout")
+
 Nodes = Sequence[tuple[str, Op]]
 """Nodes in turn, each with its name behind the output's; the last has the output's."""
+
+
+def codes_behind(op: Lowering) -> tuple[Codes, Meaning]:
+    """Input 0 of an operator on reals, by rules B1 and I3: codes, and what they mean."""
+    real = dequantized(op, 0)
+    if not isinstance(real.codes, Codes):
+        op.refuse(f"input of {op.name} must be computed, not a constant")
+    if op.as_runtime:
+        _check_carried(op)
+    return real.codes, real.meaning
+
+
+def _check_carried(op: Lowering) -> None:
+    """Rule I3."""
+    makers = {name: node for node in op.target.graph.nodes for name in node.outputs}
+    name = op.node.inputs[0]
+    while makers[name].op != "DequantizeLinear":
+        node, readers = makers[name], op.target.readers(name)
+        op.require(
+            node.op in _CARRIED
+            and (node.op != "MaxPool" or op.opset >= 12)
+            and all(reader.op != "QuantizeLinear" for reader in readers),
+            f"float region: {node.op} between DequantizeLinear and {op.name}, where the runtime computes in"
+            " float. [I3]",
+        )
+        name = node.inputs[0]
 
 
 def check_codes(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> None:

@@ -27,8 +27,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from intsim_converters.onnx.floating import check_codes, emit_in_turn, limits_of
-from intsim_converters.onnx.fused import dequantized, pending_reason
+from intsim_converters.onnx.floating import check_codes, codes_behind, emit_in_turn, limits_of
+from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.moving import moved
 from intsim_converters.onnx.sums import accumulator, requantization
@@ -154,9 +154,6 @@ def lower_qlinear_average(op: Lowering) -> None:
 def lower_average(op: Lowering) -> None:
     """Rule P4."""
     op.require(op.fuses, f"float region: {op.name} computes in float in dialect {op.dialect}. [P4]")
-    real = dequantized(op, 0)
-    if not isinstance(real.codes, Codes):
-        op.refuse(f"input of {op.name} must be computed, not a constant")
-    codes, meaning = real.codes, real.meaning
+    codes, meaning = codes_behind(op)
     average = _global_average if op.name == "GlobalAveragePool" else _average(op, codes.shape)
     op.bind(Pending(lambda quantize, y: average(quantize, codes, meaning, y), pending_reason(op)))

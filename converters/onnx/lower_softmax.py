@@ -23,8 +23,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from intsim_converters.onnx.floating import Nodes, check_codes, emit_in_turn, limits_of
-from intsim_converters.onnx.fused import dequantized, pending_reason
+from intsim_converters.onnx.floating import Nodes, check_codes, codes_behind, emit_in_turn, limits_of
+from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array
 from intsim_converters.onnx.values import Codes, Layout, Meaning, Pending
@@ -51,10 +51,7 @@ def lower_qlinear_softmax(op: Lowering) -> None:
 def lower_softmax(op: Lowering) -> None:
     """Rule O4."""
     op.require(op.fuses, f"float region: Softmax computes in float in dialect {op.dialect}. [O4]")
-    real = dequantized(op, 0)
-    if not isinstance(real.codes, Codes):
-        op.refuse("input of Softmax must be computed, not a constant")
-    codes, meaning = real.codes, real.meaning
+    codes, meaning = codes_behind(op)
     axis, together = _axis(op, op.opset), op.opset < _ALONE
 
     def finish(quantize: Lowering, y: Meaning) -> Codes:

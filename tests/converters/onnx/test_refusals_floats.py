@@ -63,6 +63,38 @@ def test_groups_are_not_fused_in_the_references_dialect(op: str, rule: str) -> N
     assert found.endswith(f"float region: {op} computes in float in dialect onnx-ref. [{rule}]")
 
 
+MOVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("Pad", {"pads": [0, 0, 1, 1, 0, 0, 1, 1]}, {}),
+    ("Gather", {"indices": [1, 0]}, {"axis": 1}),
+    ("Split", {"split": [2]}, {"axis": 1}),
+    ("SpaceToDepth", {}, {"blocksize": 2}),
+    ("Resize", {"roi": [], "scales": [1, 1, 2, 2]}, {"mode": "nearest"}),
+    ("GlobalMaxPool", {}, {}),
+]
+IN_FLOAT = ", where the runtime computes in float. [I3]"
+
+
+@pytest.mark.parametrize("op", ["AveragePool", "GlobalAveragePool", "Softmax"])
+@pytest.mark.parametrize(("move", "inputs", "given"), MOVES)
+def test_moves_that_the_runtime_does_in_float(op: str, move: str, inputs: Any, given: Any) -> None:
+    b = OnnxBuilder(13)
+    kinds = {"roi": "float32", "scales": "float32"}
+    names = [b.constant(name, np.array(v), kinds.get(name, "int64")) for name, v in inputs.items()]
+    x = b.node(move, [b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8")), *names], **given)
+    b = closed(b, b.node(op, [x], **({"kernel_shape": [1, 1]} if op == "AveragePool" else {})))
+    (found,) = refusal(b)
+    assert found.endswith(f"{move} between DequantizeLinear and {op}{IN_FLOAT}")
+
+
+def test_a_move_whose_codes_are_read_too() -> None:
+    b = OnnxBuilder(13)
+    meaning = b.meaning("x", HALF, 3, "uint8")
+    moved = b.node("Transpose", [b.dequantize(image(b), meaning)], perm=[0, 2, 1, 3])
+    b.output(b.quantize(moved, meaning, "z"), "uint8")
+    (found,) = refusal(closed(b, b.node("Softmax", [moved])))
+    assert found.endswith(f"Transpose between DequantizeLinear and Softmax{IN_FLOAT}")
+
+
 def test_gaps_between_taps() -> None:
     (found,) = refusal(doors(OnnxBuilder(), "AveragePool", **POOL, dilations=[1, 2]))
     assert found.endswith("dilations must be 1, not (1, 2). [P5]")
