@@ -77,6 +77,31 @@ class Runner(Protocol):
 
 
 @runtime_checkable
+class DoubtingRunner(Runner, Protocol):
+    """A runner whose framework has floats in the place of integers, which need not decide as integers do.
+
+    doubt : why they need not, in one line
+    """
+
+    doubt: str
+
+    def undecided(self, tensor: str, read: Array) -> tuple[Array, Array] | None:
+        """What the framework's floats leave open of a tensor.
+
+        Parameters
+        ----------
+        tensor : name, of `network`
+        read : the integers that the node behind it reads, in the network's layout, batch axis first
+
+        Returns
+        -------
+        The least and the largest integer that the framework may give, for each element: the same where its
+        floats decide. None: they decide everywhere, or this is not known of the tensor.
+        """
+        ...
+
+
+@runtime_checkable
 class RunningConverter(Converter, Protocol):
     """A converter whose framework is installed along with it."""
 

@@ -5,7 +5,8 @@ Rules
 X1. QONNX makes a model of every node, anew for every input, and gives it the newest format of files that the
     onnx package knows, which ONNX Runtime need not know yet. While it executes, such models have `_FORMAT`
     instead, and a node's session is kept for the next input. Neither changes what is computed.
-X2. QONNX executes sizes that are known: a batch that is a symbol is 1.
+X2. QONNX executes sizes that are known: an input's that is a symbol, the batch, is 1; those of the tensors
+    behind it are inferred from that.
 """
 
 from __future__ import annotations
@@ -73,10 +74,17 @@ class Execution:
 def _sized(data: bytes) -> bytes:
     """Rule X2."""
     model = onnx.ModelProto.FromString(data)
-    for port in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+    for port in model.graph.input:
         for size in port.type.tensor_type.shape.dim:
             if size.dim_param:
                 size.dim_value = 1
+    known = [
+        port
+        for port in model.graph.value_info
+        if not any(size.dim_param for size in port.type.tensor_type.shape.dim)
+    ]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(known)
     sized: bytes = model.SerializeToString()
     return sized
 

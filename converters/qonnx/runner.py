@@ -7,6 +7,7 @@ E1. QONNX computes with float32 in the place of integers. They are turned back, 
     the same float32 back. Tensors that are not proved are left out, with the reason.
 E2. The file gets one sample at a time; of a fixed batch, as many as it takes, the last repeated to fill it
     and cut off behind.
+E3. What float32 leaves open is rule T3 of `staircase`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ _IMAGE = (2, 0, 1)
 
 
 class QonnxRunner:
-    """See `intsim.converter.Runner`."""
+    """See `intsim.converter.DoubtingRunner`."""
+
+    doubt = f"float32 of {WHAT}: the exact sum lies within its rounding error of a threshold"
 
     def __init__(self, source: Path, dialect: str | None) -> None:
         self._conversion = convert_file(source, dialect)
@@ -64,6 +67,14 @@ class QonnxRunner:
             for name, held in kept.items():
                 held.append(self._integers(name, found[name]))
         return {name: np.concatenate(held)[:count] for name, held in kept.items()}
+
+    def undecided(self, tensor: str, read: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Rule E3."""
+        stairs = self._conversion.staircases.get(tensor)
+        if stairs is None or not stairs.error.any():
+            return None
+        low, high = stairs.ends(read.astype(np.int64).reshape(-1, read.shape[-1]))
+        return low.reshape(read.shape), high.reshape(read.shape)
 
     def _once(self, samples: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         given = {}

@@ -61,10 +61,16 @@ class Staircase:
 
     def doubtful(self, n: Array) -> Array:
         """Rule T3, element by element."""
+        low, high = self.ends(n)
+        return (low != high) & (self.error > 0)
+
+    def ends(self, n: Array) -> tuple[Array, Array]:
+        """The codes of the two ends of the error around n (rule T3)."""
         real = (n - self.zero).astype(np.float64) * self.slope
         slack = self.error * (1 + 2.0**-20)  # float64 rounds here, far below the error
-        ends = [self.climbed(_nearest(real + side * slack)) for side in (-1, 1)]
-        return (ends[0] != ends[1]) & (self.error > 0)
+        steps = (self.climbed(_nearest(real + side * slack)) for side in (-1, 1))
+        below, above = (self.quantizer.least + self.quantizer.unit * climbed for climbed in steps)
+        return np.minimum(below, above), np.maximum(below, above)
 
     def sign(self) -> Array:
         """1 or -1 per channel: what n is multiplied with so that codes never fall."""

@@ -120,16 +120,27 @@ def _print(found: Diff, explained: Explanation | None) -> None:
         print(f"first difference: {first.name}: {first.why}")
     else:
         print(f"first difference: {first.name} at {first.index}: {first.a}, there {first.b}")
-    if found.reason is not None:
-        print(f"reason: {found.reason.kind}: {found.reason.words}")
-        if found.reason.also:
-            heads = (words.partition(":")[0].removeprefix("as ") for words in found.reason.also)
-            print(f"  the same integers here: {', '.join(heads)}")
-    else:
-        print("reason: not found; no single change of this node gives the other side's integers")
+    _print_reason(
+        found, "" if found.at == first.name else f" of {found.at}, made of the other side's tensors"
+    )
     for section in explained.sections if explained is not None else ():
         print(f"\n{section.title}")
         print_table(section.header, section.rows, commas=False)
+
+
+def _print_reason(found: Diff, of: str) -> None:
+    reason = found.reason
+    if reason is None:
+        print(f"reason{of}: not found; no single change of a node gives the other side's integers")
+    else:
+        print(f"reason{of}: {reason.kind}: {reason.words}")
+        if reason.also:
+            heads = (words.partition(":")[0].removeprefix("as ") for words in reason.also)
+            print(f"  the same integers here: {', '.join(heads)}")
+    if found.undecided:
+        rows = [(entry.undecided, entry.differing, entry.name) for entry in found.undecided]
+        print("\nleft open by the other side's floats, each tensor made of the other side's before it")
+        print_table(("left open", "of differing", "tensor"), rows)
 
 
 def _plain(found: Diff, explained: Explanation | None) -> dict[str, Any]:
@@ -142,6 +153,8 @@ def _plain(found: Diff, explained: Explanation | None) -> dict[str, Any]:
         "tensors": [asdict(count.difference) | {"largest": count.largest} for count in found.tensors],
         "left_out": dict(found.left_out),
         "first": None if first is None else asdict(first),
+        "at": found.at,
         "reason": None if found.reason is None else asdict(found.reason),
+        "undecided": [asdict(entry) for entry in found.undecided],
         "explanation": None if explained is None else asdict(explained),
     }

@@ -7,22 +7,26 @@ V1. Both sides are given the same inputs, so both must have them alike: names, s
     `intsim.verify.compare`; those that the other side leaves out are told with its reason.
 V2. The first tensor that differs is where a reason is looked for (`diff_reasons`), on the first batch in
     which it does: what came before it is the same on both sides.
+V3. Differences that the other side's floats leave open are counted apart (`diff_doubts`). Then the reason is
+    that of the first tensor that has others, made of the other side's tensors; "float" where none has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 
-from intsim.converter import Runner
+from intsim.converter import DoubtingRunner, Runner
 from intsim.engine import plan
 from intsim.errors import Finding, SpecError
 from intsim.network import Network
 from intsim.record import Array
 from intsim.verify.compare import TensorDifference, compare
+from intsim.verify.diff_doubts import Undecided, own_differences
 from intsim.verify.diff_reasons import Reason, reason_of
 
 Batch = Mapping[str, Any]
@@ -47,14 +51,19 @@ class Diff:
     against : the other side, in a reader's words
     samples : how many were run
     tensors : those that both sides name, in the network's order
-    reason : of the first difference, where one explains every differing integer of its batch
+    at : name of the tensor that `reason` is looked for; none where nothing differs
+    reason : of its differences, where one explains every differing integer of a batch
+    undecided : tensors with differences of their own, and how many of these the other side's floats leave
+        open; none where the other side computes with integers
     left_out : tensors that both sides name and that cannot be compared -> why
     """
 
     against: str
     samples: int
     tensors: tuple[TensorCount, ...]
+    at: str | None = None
     reason: Reason | None = None
+    undecided: tuple[Undecided, ...] = ()
     left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -92,26 +101,42 @@ def diff(
         raise SpecError("the two sides must name a tensor alike; was the network converted from this file?")
     ready, samples = plan(network, engine=engine), 0
     counts: dict[str, TensorCount] = {}
-    shown: dict[str, tuple[Batch, Array]] = {}
+    shown: dict[str, tuple[Batch, Array, Batch]] = {}
+    undecided: dict[str, Undecided] = {}
     for inputs in batches:
         result = ready.run(inputs, trace=names, threads=threads)
         theirs = {name: _turned(runner.axes[name], x) for name, x in runner.run(inputs, names).items()}
-        found = compare({name: result.trace[name] for name in names}, theirs)
+        ours = {name: result.trace[name] for name in names}
+        found = compare(ours, theirs)
         for entry in found.tensors:
-            counts[entry.name] = _added(counts.get(entry.name), entry, samples, result.trace, theirs)
-            if not entry.equal and entry.name not in shown:
-                shown[entry.name] = dict(inputs), theirs[entry.name]
+            counts[entry.name] = _added(counts.get(entry.name), entry, samples, ours, theirs)
+        unlike = {entry.name: theirs[entry.name] for entry in found.tensors if not entry.equal}
+        given = {name: x for name, x in theirs.items() if name not in unlike}
+        if unlike and isinstance(runner, DoubtingRunner):
+            given, unlike = {**inputs, **theirs}, {}
+            for own in own_differences(network, runner, ours, given, engine):
+                name = own.count.name
+                undecided[name] = own.count.added(undecided.get(name))
+                if own.decided:
+                    unlike[name] = own.rest
+        for name, rest in unlike.items():
+            shown.setdefault(name, (dict(inputs), rest, given))
         samples += result.batch
     if not samples:
         raise SpecError("inputs must have a sample")
     left_out = {name: why for name, why in runner.left_out.items() if name in network.specs}
-    told = Diff(runner.what, samples, tuple(counts.values()), left_out=left_out)
-    first = told.first
-    if first is None:
+    told = Diff(
+        runner.what, samples, tuple(counts.values()), undecided=tuple(undecided.values()), left_out=left_out
+    )
+    if told.first is None:
         return told
-    alike = {entry.difference.name for entry in told.tensors if entry.difference.equal}
-    reason = reason_of(network, first.name, *shown[first.name], alike, runner.network, engine)
-    return replace(told, reason=reason)
+    if isinstance(runner, DoubtingRunner) and not shown:
+        return replace(told, at=told.first.name, reason=Reason("float", runner.doubt))
+    at = next(name for name in names if name in shown)
+    inputs, rest, others = shown[at]
+    before = takewhile(lambda name: name != at, network.specs)
+    given = {name: others[name] for name in before if name in others}
+    return replace(told, at=at, reason=reason_of(network, at, inputs, rest, given, runner.network, engine))
 
 
 def _unlike_inputs(network: Network, runner: Runner) -> Iterator[Finding]:

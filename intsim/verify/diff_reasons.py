@@ -15,8 +15,9 @@ Y3. Changes are made to the nodes between the tensor and those that both sides h
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,8 @@ Ops = Mapping[str, Any]
 class Reason:
     """What explains a difference.
 
-    kind : "layout", "fused op", "zero point", "scale", "rounding", "clamp", "overflow" or "op"
+    kind : "layout", "fused op", "zero point", "scale", "rounding", "clamp", "overflow", "op"; or "float", for
+        integers that the other side's floats leave open (`diff_doubts`)
     words : what the other side does, in one line
     also : other changes of the same kind that give the same integers on this batch
     """
@@ -80,7 +82,7 @@ def reason_of(
     tensor: str,
     inputs: Mapping[str, Any],
     theirs: Array,
-    alike: Collection[str] = (),
+    given: Mapping[str, Array] = MappingProxyType({}),
     file: Network | None = None,
     engine: str = "fast",
 ) -> Reason | None:
@@ -91,17 +93,21 @@ def reason_of(
     tensor : name of the first tensor that differs
     inputs : a batch in which it does
     theirs : the other side's tensor for it, in the network's layout
-    alike : names of tensors that both sides have alike
+    given : the other side's tensors before it, likewise: what the tensor is made of
     file : the other side's file as it is converted, with the network's names
     engine : what runs the network
     """
-    ours = run(network, inputs, trace=("*",), engine=engine).trace
+    ours = {**inputs, **run(network, inputs, trace=("*",), engine=engine).trace, **given}
+    region = region_of(network, tensor, given.keys(), ours)
+    made = None if region is None else region.traced(engine)
+    if region is None or made is None:
+        return None
+    ours |= made
     moved = _layout(ours[tensor], theirs) or _fused(network, tensor, ours, theirs)
     if moved is not None:
         return moved
     if ours[tensor].shape != theirs.shape:
         return None
-    region = region_of(network, tensor, alike, {**inputs, **ours})
     sample = int(np.argwhere(ours[tensor] != theirs)[0][0])
     found: list[Reason] = []
     for reason, ops in _variants(network, region, file):

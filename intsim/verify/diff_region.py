@@ -56,21 +56,35 @@ class Region:
             inputs = {name: x[sample : sample + 1] for name, x in inputs.items()}
         try:
             network = self.network.replace(nodes=nodes)
-            samples = len(next(iter(inputs.values())))
-            if samples * sum(macs(network, node) for node in nodes) <= _LITTLE:
-                engine = "reference"
-            return run(network, inputs, engine=engine).outputs[self.tensor]
+            return run(network, inputs, engine=_fitting(engine, network, inputs)).outputs[self.tensor]
+        except IntsimError:
+            return None
+
+    def traced(self, engine: str) -> Mapping[str, Array] | None:
+        """Every tensor of the region, and what it reads; None where the network does not take that."""
+        engine = _fitting(engine, self.network, self.inputs)
+        try:
+            return {**self.inputs, **run(self.network, self.inputs, trace=("*",), engine=engine).trace}
         except IntsimError:
             return None
 
 
-def region_of(network: Network, tensor: str, alike: Collection[str], traced: Mapping[str, Array]) -> Region:
-    """The region that makes a tensor (rules P1 and P2).
+def _fitting(engine: str, network: Network, inputs: Mapping[str, Array]) -> str:
+    """Rule P3."""
+    samples = len(next(iter(inputs.values())))
+    little = samples * sum(macs(network, node) for node in network.nodes) <= _LITTLE
+    return "reference" if little else engine
+
+
+def region_of(
+    network: Network, tensor: str, alike: Collection[str], traced: Mapping[str, Array]
+) -> Region | None:
+    """The region that makes a tensor (rules P1 and P2); None where it reads what is not traced.
 
     Parameters
     ----------
-    alike : names of tensors that both sides have alike
-    traced : every tensor of the network, its inputs too
+    alike : names of tensors that it is not followed behind: both sides have them alike
+    traced : tensors of the network, its inputs too
     """
     taken: dict[str, Node] = {}
     waiting = [tensor]
@@ -83,5 +97,7 @@ def region_of(network: Network, tensor: str, alike: Collection[str], traced: Map
     made = {name for node in nodes for name in node.outputs}
     reads = dict.fromkeys(name for node in nodes for name in node.inputs if name not in made)
     inputs = tuple(Input(name, network.specs[name]) for name in reads)
+    if not reads.keys() <= traced.keys():
+        return None
     part = Network(inputs, nodes, (tensor,))
     return Region(part, tensor, {name: traced[name] for name in reads})

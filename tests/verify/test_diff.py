@@ -22,8 +22,9 @@ from intsim.errors import SpecError
 from intsim.formats import IntFormat
 from intsim.network import NetworkBuilder
 from intsim.ops import Clamp as ClampOp
-from intsim.ops import Conv2d, Requantize, Transpose
+from intsim.ops import Conv2d, Requantize, Reshape, Transpose
 from intsim.verify.diff import diff as diff_by
+from intsim.verify.diff_doubts import Undecided
 from intsim.verify.diff_reasons import Reason
 
 diff, run = partial(diff_by, engine="reference"), partial(run_by, engine="reference")  # compiles nothing
@@ -215,6 +216,111 @@ def test_a_reason_behind_moves():
     assert found.first.name == "y"
     assert found.reason.kind == "rounding"
     assert "step 2 rounds HALF_EVEN, not HALF_AWAY" in found.reason.also
+
+
+class Doubting(Side):
+    """A side whose floats may take a sum for one of its neighbours; they take every one for the next."""
+
+    doubt = "floats: the sum lies next to a threshold"
+    error = 1
+
+    def run(self, inputs, names):
+        nodes = [node.replace(op=node.op.replace(bias=self.error)) if node.name == "sum" else node
+                 for node in self.network.nodes]  # fmt: skip
+        side = Side(self.network.replace(nodes=tuple(nodes)))
+        side.axes = self.axes
+        return side.run(inputs, names)
+
+    def undecided(self, tensor, read):
+        node = self.network.producers[tensor]
+        if tensor == "codes2":
+            return None
+        return tuple(node.op.reference(read + side)[0] for side in (-1, 1))
+
+
+def with_ops(network, **ops):
+    nodes = [node.replace(op=ops.get(node.name, node.op)) for node in network.nodes]
+    return network.replace(nodes=tuple(nodes))
+
+
+def shifted(rounding, bits=9):
+    steps = (Multiply(multipliers=1), ShiftRight(bits=bits, rounding=rounding))
+    return Requantize(Requantization(steps, IntFormat(8)))
+
+
+def test_what_floats_leave_open():
+    """Some codes are others, next to a threshold; what follows from them is no difference of its own."""
+    found = diff(network_of(), Doubting(network_of()), batches())
+    (codes,) = (entry.difference for entry in found.tensors if entry.difference.name == "codes")
+    assert found.first == codes
+    assert codes.differing > 1
+    assert found.reason == Reason("float", "floats: the sum lies next to a threshold")
+    assert found.at == "codes"
+    assert found.undecided == (Undecided("codes", codes.differing, codes.differing),)
+    assert not found.tensors[-1].difference.equal  # codes2 is another, but made of other codes
+
+
+def test_beyond_what_floats_leave_open():
+    """The other side is further off than its floats' error: nothing that was tried explains that."""
+    side = Doubting(network_of())
+    side.error = 3
+    found = diff(network_of(), side, batches())
+    assert (found.at, found.reason) == ("codes", None)
+    (codes,) = found.undecided
+    assert (codes.name, codes.differing) == ("codes", found.first.differing)
+    assert 0 < codes.undecided < codes.differing
+
+
+def test_a_reason_beside_what_floats_leave_open():
+    """Another rounding here, and floats that leave some codes open there."""
+    mine = with_ops(network_of(), codes=shifted(Rounding.FLOOR))
+    found = diff(mine, Doubting(network_of()), batches())
+    assert (found.at, found.reason.kind) == ("codes", "rounding")
+    assert "step 2 rounds HALF_AWAY, not FLOOR" in (found.reason.words, *found.reason.also)
+    assert found.undecided[0].undecided < found.undecided[0].differing
+
+
+def test_another_difference_behind_one_that_is_open():
+    """The first tensor differs by floats alone; a later one by its rounding, too."""
+    mine = with_ops(network_of(), codes2=shifted(Rounding.CEIL))
+    found = diff(mine, Doubting(network_of()), batches())
+    assert found.first.name == "codes"
+    assert (found.at, found.reason.kind) == ("codes2", "rounding")
+    assert "step 2 rounds HALF_AWAY, not CEIL" in (found.reason.words, *found.reason.also)
+    assert [(entry.name, entry.undecided == entry.differing) for entry in found.undecided] == [
+        ("codes", True),
+        ("codes2", False),
+    ]
+
+
+def test_floats_that_decide_everything_leave_the_reason_as_it_is():
+    side = Doubting(with_ops(network_of(), codes=shifted(Rounding.HALF_EVEN)))
+    side.error = 0
+    found = diff(network_of(), side, batches())
+    assert (found.at, found.reason.kind) == ("codes", "rounding")
+    assert [(entry.differing, entry.undecided) for entry in found.undecided] == [(found.first.differing, 0)]
+
+
+def test_an_open_node_behind_moves():
+    """The tensor that is shown is the codes in another order."""
+    builder = NetworkBuilder()
+    name = builder.input("x", (6, 5, 2), IntFormat(8, signed=False))
+    name = builder.add(Conv2d(WEIGHT), name, name="sum")
+    name = builder.add(Requantize(Requantization(FIXED, IntFormat(8))), name, name="y/nhwc")
+    name = builder.add(Reshape((3, 4, 4)), name, name="y/rows")
+    builder.output(builder.add(Transpose((1, 2, 0)), name, name="y"))
+    found = diff(builder.build(), Doubting(builder.build(), ("y",)), batches())
+    assert found.reason == Reason("float", Doubting.doubt)
+    assert found.undecided == (Undecided("y", found.first.differing, found.first.differing),)
+
+
+def test_a_tensor_that_cannot_be_made_of_theirs():
+    """Their codes do not fit the network's format: what reads them is compared as it is."""
+    narrow = Requantize(Requantization(FIXED, IntFormat(5)))
+    found = diff(with_ops(network_of(), codes=narrow, relu=ClampOp(0, 15)), Doubting(network_of()), batches())
+    assert found.at == "codes"
+    relu = next(entry.difference for entry in found.tensors if entry.difference.name == "relu")
+    assert Undecided("relu", relu.differing, 0) in found.undecided
 
 
 def test_what_is_left_out_is_told():

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from intsim_converters.onnx import CONVERTER
+from intsim_converters.qonnx import CONVERTER as QONNX
 
-from intsim.arithmetic import Accumulator, Overflow
+from intsim.arithmetic import Accumulator, Overflow, Thresholds
 from intsim.cli.main import main
 from intsim.formats import IntFormat, RealFormat
 from intsim.network import Datapath, Rule
@@ -70,6 +71,71 @@ def test_nothing_differs_from_qonnx_in_finns_network(tmp_path: Path, capsys: Any
     assert found["equal"]
     assert (found["against"], found["left_out"]) == ("QONNX 1.0.0", {})
     assert [entry["size"] for entry in found["tensors"]] == [40 * n for n in (784, *(64,) * 6, 10, 1)]
+
+
+def super_resolution(count: int, seed: int) -> tuple[Any, list[dict[str, Any]]]:
+    """The runner of a published QONNX network whose sums float32 rounds, and pictures."""
+    runner = QONNX.runner(FOLDER / "qonnx_espcn_subpixel.onnx", "qonnx-image8")
+    (port,) = runner.network.inputs
+    pictures = np.random.default_rng(seed).integers(0, 256, (count, *port.spec.shape))
+    return runner, [{port.name: one[None].astype(np.uint8)} for one in pictures]
+
+
+def check_what_float32_leaves_open(count: int, seed: int) -> int:
+    runner, pictures = super_resolution(count, seed)
+    found = diff(runner.network, runner, pictures)
+    assert found.reason is not None
+    assert (found.reason.kind, found.reason.words) == (
+        "float",
+        "float32 of QONNX 1.0.0: the exact sum lies within its rounding error of a threshold",
+    )
+    assert all(entry.differing == entry.undecided for entry in found.undecided)
+    own = {entry.name: entry.differing for entry in found.undecided}
+    first = found.first
+    assert first is not None
+    assert own[first.name] == first.differing
+    return sum(own.values())
+
+
+def test_what_float32_leaves_open_is_told(tmp_path: Path, capsys: Any) -> None:
+    """Every code that QONNX has otherwise, each tensor made of QONNX' own before it."""
+    file = FOLDER / "qonnx_espcn_subpixel.onnx"
+    found = differs(tmp_path, capsys, f"qonnx:{file}", count=1, dialect="qonnx-image8")
+    assert found["reason"]["kind"] == "float"
+    assert found["undecided"]
+    assert all(entry["differing"] == entry["undecided"] for entry in found["undecided"])
+    network, given = str(tmp_path / "n.h5"), str(tmp_path / "x.npz")
+    assert (
+        main(["diff", network, "--against", f"qonnx:{file}", "--dialect", "qonnx-image8", "-i", given]) == 1
+    )
+    told = capsys.readouterr().out
+    assert "reason: float: float32 of QONNX 1.0.0: the exact sum lies within its rounding error" in told
+    assert "\nleft open  of differing  tensor\n" in told
+
+
+@pytest.mark.sweep
+def test_what_float32_leaves_open_on_20_pictures() -> None:
+    assert check_what_float32_leaves_open(20, seed=2) > 20
+
+
+def test_a_rounding_is_told_apart_from_float32() -> None:
+    """One threshold of the last quantizer is another one in the network."""
+    runner, pictures = super_resolution(1, seed=1)
+    last = next(node for node in runner.network.nodes if node.name == "79/nhwc")
+    rule = last.op.requantization
+    places = [place for place, step in enumerate(rule.steps) if isinstance(step, Thresholds)]
+    (place,) = places
+    values = rule.steps[place].values + 1
+    steps = (*rule.steps[:place], rule.steps[place].replace(values=values), *rule.steps[place + 1 :])
+    op = last.op.replace(requantization=rule.replace(steps=steps))
+    nodes = [node.replace(op=op) if node is last else node for node in runner.network.nodes]
+    found = diff(runner.network.replace(nodes=tuple(nodes)), runner, pictures)
+    assert found.at == "79"
+    assert found.reason is not None
+    assert found.reason.words == f"79/nhwc has another requantization.steps[{place}].values in the file"
+    apart = {entry.name: entry.differing - entry.undecided for entry in found.undecided}
+    assert apart.pop("79") > 100
+    assert not any(apart.values())
 
 
 def test_a_narrow_accumulator_is_told() -> None:

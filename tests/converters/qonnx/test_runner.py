@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from intsim_converters.qonnx import CONVERTER
+from intsim_converters.qonnx import convert_file as conversion_of
 
 from intsim.arithmetic import Accumulator, Overflow
 from intsim.errors import ConversionError, SpecError
@@ -55,6 +56,29 @@ def test_sums_that_float32_may_misplace_are_left_out(tmp_path: Path) -> None:
     found = compared(tmp_path, plain(0.1))
     assert found.left_out == {"s": "QONNX' float32 need not be exactly these integers"}
     assert found.tensors
+
+
+@pytest.mark.parametrize("scale", [0.25, 0.1])
+def test_what_float32_leaves_open(scale: float, tmp_path: Path) -> None:
+    """The two ends of a sum in doubt are different codes; the network's is one between them."""
+    path = tmp_path / "model.onnx"
+    path.write_bytes(plain(scale))
+    runner = CONVERTER.runner(path)
+    (node,) = (node for node in runner.network.nodes if node.op.name == "requantize")
+    sums = np.arange(-9000, 9000).reshape(1, -1, 1, 1).repeat(3, axis=-1)
+    found = runner.undecided(node.outputs[0], sums)
+    assert runner.undecided(node.inputs[0], sums) is None
+    if scale == 0.25:
+        assert found is None
+        return
+    assert found is not None
+    low, high = found
+    (codes,) = node.op.reference(sums)
+    assert (low <= codes).all()
+    assert (codes <= high).all()
+    doubtful = conversion_of(path).staircases[node.name].doubtful(sums.reshape(-1, 3)).reshape(sums.shape)
+    assert ((low != high) == doubtful).all()
+    assert 0 < doubtful.sum() < sums.size / 2
 
 
 def test_a_narrow_accumulator_is_found(tmp_path: Path) -> None:
