@@ -148,6 +148,41 @@ def test_vs_quant_rows_in_int64(bits):
     assert plan(network).steps[0].kernel == "group product float64"
 
 
+def test_scaled_weights_beyond_32_bits_are_scaled_after_their_sums():
+    """As files with float scales give them: 30 bits of scale, and weights of either sign."""
+    random = np.random.default_rng(3)
+    weight, zero = random.integers(0, 16, (3, 40)), random.integers(0, 16, (3, 3))
+    scale = random.integers(2**29, 2**30, (3, 3))
+    op = GroupDense(
+        weight,
+        scale,
+        16,
+        zero,
+        scale_format=IntFormat(30, signed=False),
+        input_zero_point=5,
+        accumulator=WIDE,
+    )
+    network = network_of(op, ((40,), IntFormat(8)))
+    x = random.integers(-128, 128, (4, 40))
+    parts = [(x[:, i : i + 16] - 5) @ (weight[:, i : i + 16] - zero[:, i // 16, None]).T for i in (0, 16, 32)]
+    assert np.array_equal(everywhere(network, x), sum(part * scale[:, g] for g, part in enumerate(parts)))
+    assert plan(network).steps[0].kernel == "group product float64"
+
+
+@pytest.mark.parametrize(("bits", "kernel"), [(23, "group product float64"), (24, "reference int64")])
+def test_groups_are_summed_in_float64_only_where_it_is_exact(bits, kernel):
+    """With 24 bits sums of a group are odd numbers of 54 bits."""
+    large, top = 2**30 - 1, 2 ** (bits - 1) - 1
+    op = GroupDense(
+        [[large, large, 1]], [[8]], 3, weight_format=IntFormat(31), zero_format=IntFormat(1), accumulator=WIDE
+    )
+    network = network_of(op, ((3,), IntFormat(bits)))
+    x = np.array([[top, top, 1], [-top, -top, 1], [top, top - 1, 0]])
+    exact = [8 * (large * (a + b) + c) for a, b, c in x.tolist()]
+    assert everywhere(network, x).ravel().tolist() == exact
+    assert plan(network).steps[0].kernel == kernel
+
+
 # --- registers ---
 
 

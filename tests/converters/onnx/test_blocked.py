@@ -180,7 +180,7 @@ def products(draw: st.DrawFn) -> Product:
     made = product(draw(st.integers(0, 2**32)), form, **fields)
     if draw(st.booleans()):
         made.zero = None
-    spread = draw(st.integers(0, 20))
+    spread = draw(st.integers(0, 12))
     exponents = draw(st.lists(st.integers(-spread, 0), min_size=made.scale.size, max_size=made.scale.size))
     made.scale = made.scale * np.float32(2.0) ** np.reshape(exponents, made.scale.shape).astype(np.float32)
     if form in BIASED and draw(st.booleans()):
