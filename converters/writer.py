@@ -166,6 +166,7 @@ CHOICES = {
     "tiny": ("keep", "before", "after"),
     "float overflow": ("ieee", "infinity", "largest", "trap"),
     "anchor": ("operands", "leading"),
+    "float function": ("add", "subtract", "multiply", "maximum", "minimum"),
 }
 
 STEPS = "Add | ShiftLeft | Multiply | ShiftRight | Clamp | Scale | Thresholds | Table | Slice"
@@ -615,6 +616,16 @@ OPS = {
         "input_format": Field("format", "of the input, at most 16 bits", "int8"),
         "format": _INT8,
     },
+    "float_elementwise": {
+        "function": Field("float function", "what is done with the two"),
+        "lhs_scale": Field("real value", "float32, what a code of the first input stands for"),
+        "rhs_scale": Field("real value", "float32, what a code of the second input stands for"),
+        "scale": Field("real value", "float32, what a code of the output stands for"),
+        "lhs_zero_point": Field("integer", "of the first input", 0),
+        "rhs_zero_point": Field("integer", "of the second input", 0),
+        "zero_point": Field("integer", "of the output", 0),
+        "format": _INT8,
+    },
     "gather": {"axis": _AXIS, "indices": Field("array", "places; None: the second input", None, 0)},
     "group_dense": {
         **_weight("(K, C)"),
@@ -750,7 +761,17 @@ INPUTS = {
     "select": (3, 3),
     **dict.fromkeys(("concat", "pack"), (1, None)),
     **dict.fromkeys(
-        ("add", "sub", "mul", "maximum", "minimum", "squared_difference", "batch_matmul"), (2, 2)
+        (
+            "add",
+            "sub",
+            "mul",
+            "float_elementwise",
+            "maximum",
+            "minimum",
+            "squared_difference",
+            "batch_matmul",
+        ),
+        (2, 2),
     ),
 }
 """How many tensors an op reads, at least and at most (None: any number); all others read one."""
@@ -1802,6 +1823,25 @@ def _selected(f, condition, x, y):
     f.need(condition.format.said == "uint1", "inputs", "begin with one of uint1")
     f.need(x.format == y.format, "inputs", "end with two of one format")
     return Tensor(_broadcast(f, condition.shape, x.shape, y.shape), x.format)
+
+
+@_entered(_GIVES, "float_elementwise")
+def _float_elementwise(f, x, y):
+    _at_most(f, "format", f["format"], 16)
+    for side, tensor in (("lhs_", x), ("rhs_", y), ("", Tensor((), f["format"]))):
+        _at_most(f, "inputs", tensor.format, 16)
+        scale, point = f[f"{side}scale"], f[f"{side}zero_point"]
+        good = scale.dtype == np.float32 and np.isfinite(scale) and scale > 0
+        f.need(good, f"{side}scale", "be positive float32")
+        f.need(tensor.format.has(point), f"{side}zero_point", f"be in {tensor.format}")
+    ends = np.repeat([x.format.low, x.format.high], 2), np.tile([y.format.low, y.format.high], 2)
+    function = getattr(np, f["function"])
+    with np.errstate(over="ignore", invalid="ignore"):
+        first = (ends[0] - f["lhs_zero_point"]).astype(np.float32) * f["lhs_scale"]
+        second = (ends[1] - f["rhs_zero_point"]).astype(np.float32) * f["rhs_scale"]
+        finite = np.isfinite(function(first, second) / f["scale"]).all()
+    f.need(finite, "scale", "keep every number finite in float32")
+    return Tensor(_broadcast(f, x.shape, y.shape), f["format"])
 
 
 @_entered(_GIVES, "maximum", "minimum")

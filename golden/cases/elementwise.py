@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from golden.cases.base import codes, count, int8, int16, int32, pin, uint8
 from intsim.arithmetic import Add as AddStep
 from intsim.arithmetic import Clamp as ClampStep
@@ -10,6 +12,8 @@ from intsim.formats import IntFormat
 from intsim.ops import (
     Add,
     Clamp,
+    FloatElementwise,
+    FloatFunction,
     HardSwish,
     LeakyRelu,
     Lookup,
@@ -17,6 +21,7 @@ from intsim.ops import (
     Minimum,
     Mul,
     Prelu,
+    Select,
     SquaredDifference,
     Sub,
 )
@@ -211,4 +216,70 @@ SWISHES = (
     ),
 )
 
-CASES = (*SUMS, *PRODUCTS, *CHOICES, *BRANCHES, *TABLES, *SWISHES)
+SELECTIONS = (
+    pin(
+        "1 takes the second input, 0 the third",
+        Select(),
+        codes("uint1", [1, 0, 1]),
+        int8([1, 2, -128]),
+        int8([-1, 127, -3]),
+    ),
+    pin(
+        "a row of bits broadcasts over a column and a number",
+        Select(),
+        codes("uint1", [0, 1]),
+        int16([[-32768], [300]]),
+        int16(7),
+    ),
+    pin(
+        "one bit for all: the whole third input, whatever the second holds",
+        Select(),
+        codes("uint1", 0),
+        uint8([255, 0]),
+        uint8([3, 4]),
+    ),
+)
+
+ONE, HALF = np.float32(1), np.float32(0.5)
+WIDE_FLOATS = {"lhs_scale": ONE, "rhs_scale": ONE, "scale": ONE, "format": IntFormat(16)}
+
+FLOATS = (
+    pin(
+        "ties to even, then the zero point: 3/2 and 5/2 of a code are 2, and 9 with 7",
+        FloatElementwise(FloatFunction.ADD, **{**WIDE_FLOATS, "scale": np.float32(2)}, zero_point=7),
+        int8([1, 2, -1]),
+        int8([2, 3, -2]),
+    ),
+    pin(
+        "32766 less 3 * 2**-18 is 32766 in float32, and a quarter of it the tie 8191.5",
+        FloatElementwise(
+            FloatFunction.SUBTRACT,
+            lhs_scale=np.float32(2),
+            rhs_scale=np.float32(3 * 2.0**-18),
+            scale=np.float32(4),
+            format=IntFormat(16),
+        ),
+        int16([16383, -16384]),
+        int8([1, 1]),
+    ),
+    pin(
+        "zero points of either side; 16 bits saturate at both ends",
+        FloatElementwise(FloatFunction.MULTIPLY, **WIDE_FLOATS, lhs_zero_point=3, rhs_zero_point=-128),
+        int16([32767, -32768, 4]),
+        int8([127, 127, -127]),
+    ),
+    pin(
+        "the larger of 2 and 2.5; of -64 and -64, which are other codes",
+        FloatElementwise(FloatFunction.MAXIMUM, **{**WIDE_FLOATS, "rhs_scale": HALF, "scale": HALF}),
+        int8([2, -64]),
+        int8([5, -128]),
+    ),
+    pin(
+        "the smaller, of a column and a row",
+        FloatElementwise(FloatFunction.MINIMUM, **{**WIDE_FLOATS, "rhs_scale": HALF}),
+        int8([[2], [-3]]),
+        int8([5, -128]),
+    ),
+)
+
+CASES = (*SUMS, *PRODUCTS, *CHOICES, *SELECTIONS, *FLOATS, *BRANCHES, *TABLES, *SWISHES)

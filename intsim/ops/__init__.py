@@ -19,6 +19,7 @@ from intsim.ops.depthwise_conv2d import DepthwiseConv2d
 from intsim.ops.dequantize import Dequantize
 from intsim.ops.embedding_lookup import EmbeddingLookup
 from intsim.ops.float_avg_pool2d import FloatAvgPool2d
+from intsim.ops.float_elementwise import FloatElementwise, FloatFunction
 from intsim.ops.gather import Gather
 from intsim.ops.group_dense import GroupDense, GroupScales
 from intsim.ops.hard_swish import HardSwish
@@ -75,6 +76,7 @@ OPS: dict[str, type[Op]] = {
         Dequantize,
         EmbeddingLookup,
         FloatAvgPool2d,
+        FloatElementwise,
         Gather,
         GroupDense,
         HardSwish,
@@ -134,6 +136,8 @@ __all__ = [
     "Dequantize",
     "EmbeddingLookup",
     "FloatAvgPool2d",
+    "FloatElementwise",
+    "FloatFunction",
     "Gather",
     "GroupDense",
     "GroupScales",

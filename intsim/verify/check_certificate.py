@@ -61,7 +61,7 @@ GROUPS = {
     "positive": "leaky_relu prelu",
     "requantization": "requantize",
     ".": "lookup quantize constant embedding_lookup arg_max arg_min softmax log_softmax"
-    " l2_normalization hard_swish float_avg_pool2d",
+    " l2_normalization hard_swish float_avg_pool2d float_elementwise",
     "": "clamp maximum minimum reshape transpose slice split pad concat pack unpack tile gather reduce_max"
     " reduce_min mean space_to_depth depth_to_space max_pool2d avg_pool2d resize_nearest resize_bilinear",
 }

@@ -29,6 +29,7 @@ ELEMENTWISE = frozenset(
         "mul",
         "maximum",
         "minimum",
+        "float_elementwise",
         "select",
         "squared_difference",
         "clamp",

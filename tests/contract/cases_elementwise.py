@@ -12,7 +12,7 @@ from intsim.arithmetic import Rounding
 from intsim.formats import IntFormat, RealFormat, TensorSpec
 from intsim.formats.table import named
 from intsim.testing import Case
-from intsim.testing.strategies import batches, formats, registers, tensors
+from intsim.testing.strategies import batches, codes, formats, registers, tensors
 
 small_shapes = st.lists(st.integers(1, 3), max_size=3).map(tuple)
 roundings = st.sampled_from([r for r in Rounding if r is not Rounding.STOCHASTIC])
@@ -49,6 +49,25 @@ def selections(draw: st.DrawFn) -> Case:
     kinds = (IntFormat(1, signed=False), *[draw(formats(1, 64) | coded)] * 2)
     specs = tuple(TensorSpec(*pair) for pair in zip(draw(broadcast_shapes(3)), kinds, strict=True))
     return Case(ops.Select(), specs, draw(batches(*specs)))
+
+
+@st.composite
+def floats(draw: st.DrawFn) -> Case:
+    """Scales alike, which make ties, and any others; zero points anywhere."""
+    sources, target = [draw(formats(1, 16)) for _ in range(2)], draw(formats(1, 16))
+    scales = st.sampled_from([0.5, 1.0, 0.1, 3.0]) | st.floats(2.0**-20, 2.0**10, width=32)
+    one = draw(scales)
+    left, right, output = (np.float32(draw(st.just(one) | scales)) for _ in range(3))
+    op = ops.FloatElementwise(
+        draw(st.sampled_from(ops.FloatFunction)),
+        left,
+        right,
+        output,
+        *(draw(codes(format)) for format in (*sources, target)),
+        target,
+    )
+    specs = tuple(TensorSpec(*pair) for pair in zip(draw(broadcast_shapes()), sources, strict=True))
+    return Case(op, specs, draw(batches(*specs)))
 
 
 @st.composite
@@ -97,6 +116,7 @@ def dequantizes(draw: st.DrawFn) -> Case:
 
 CASES = {
     "dequantize": dequantizes(),
+    "float_elementwise": floats(),
     "maximum": compared(ops.Maximum),
     "minimum": compared(ops.Minimum),
     "mul": written(ops.Mul, 64),

@@ -86,6 +86,7 @@ ENUMS = {
     BiasPlace: "bias place",
     ZeroPointPlace: "zero point place",
     Compare: "compare",
+    ops.FloatFunction: "float function",
     ops.PadMode: "border",
     TernaryCoding: "ternary coding",
     NanCodes: "nan codes",

@@ -6,7 +6,18 @@ import pytest
 from intsim.arithmetic import Interval, Overflow, Register, Rounding
 from intsim.errors import InputError, SpecError
 from intsim.formats import IntFormat, RealFormat, TensorSpec
-from intsim.ops import Dequantize, Maximum, Minimum, Mul, Quantize, Select, SquaredDifference, Sub
+from intsim.ops import (
+    Dequantize,
+    FloatElementwise,
+    FloatFunction,
+    Maximum,
+    Minimum,
+    Mul,
+    Quantize,
+    Select,
+    SquaredDifference,
+    Sub,
+)
 
 INT8, UINT8, BIT = IntFormat(8), IntFormat(8, signed=False), IntFormat(1, signed=False)
 HALF = np.float32(0.5)
@@ -170,3 +181,89 @@ def test_bounds_are_reached_and_not_passed(op, a, b, range):
     grid = np.meshgrid(np.arange(a[0], a[1] + 1), np.arange(b[0], b[1] + 1))
     (values,) = op.reference(*(part.ravel() for part in grid))
     assert (int(values.min()), int(values.max())) == range
+
+
+ONE = np.float32(1)
+THIRD = np.float32(1 / 3)
+
+
+def through_floats(function: FloatFunction = FloatFunction.ADD, **fields) -> FloatElementwise:
+    scales = {"lhs_scale": ONE, "rhs_scale": ONE, "scale": ONE}
+    return FloatElementwise(function, **{**scales, "format": IntFormat(16), **fields})
+
+
+@pytest.mark.parametrize(
+    ("op", "wanted"),
+    [
+        (through_floats(), [3, 255, -255]),
+        (through_floats(FloatFunction.SUBTRACT), [-1, 1, -1]),
+        (through_floats(FloatFunction.MULTIPLY, lhs_zero_point=3), [-4, 15875, 16637]),
+        (through_floats(FloatFunction.MAXIMUM, rhs_zero_point=1), [1, 128, -128]),
+        (through_floats(FloatFunction.MINIMUM, rhs_scale=HALF), [1, 64, -128]),
+        (through_floats(scale=HALF, zero_point=7, format=INT8), [13, 127, -128]),
+        (through_floats(scale=np.float32(2)), [2, 128, -128]),  # 1.5, 127.5 and -127.5: half to even
+        (through_floats(lhs_scale=THIRD, rhs_scale=THIRD, scale=THIRD), [3, 255, -255]),
+    ],
+)
+def test_what_codes_stand_for_is_computed_with(op, wanted):
+    a, b = np.array([[1, 128, -128]]), np.array([[2, 127, -127]])
+    assert op.reference(a, b)[0].tolist() == [wanted]
+    assert op.reference(a.astype(object), b.astype(object))[0].tolist() == [wanted]
+
+
+def test_every_step_is_float32():
+    """32766 less about 1e-5 is 32766 in float32: a quarter of it is a tie, which more digits would break."""
+    tiny = np.float32(3 * 2.0**-18)
+    op = through_floats(FloatFunction.SUBTRACT, lhs_scale=np.float32(2), rhs_scale=tiny, scale=np.float32(4))
+    assert op.reference(np.array([[16383]]), np.array([[1]]))[0].tolist() == [[8192]]
+    assert round((16383 * 2 - float(tiny)) / 4) == 8191
+
+
+@pytest.mark.parametrize("function", FloatFunction)
+def test_bounds_of_floats_are_reached(function):
+    op = through_floats(function, lhs_scale=THIRD, scale=np.float32(0.7), lhs_zero_point=2, format=INT8)
+    a, b = np.meshgrid(np.arange(-5, 9), np.arange(-3, 7))
+    found = op.reference(a.reshape(1, -1), b.reshape(1, -1))[0]
+    bounds = op.bounds([spec(140), spec(140)], [Interval(-5, 8), Interval(-3, 6)])
+    assert bounds.outputs == (Interval(int(found.min()), int(found.max())),)
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (
+            lambda: through_floats(lhs_scale=-ONE),
+            "float_elementwise.lhs_scale: must be one positive float32, not -1.0 (float32). [R2]",
+        ),
+        (
+            lambda: through_floats(scale=np.float64(1)),
+            "float_elementwise.scale: must be one positive float32, not 1.0 (float64). [R2]",
+        ),
+        (
+            lambda: through_floats(format=IntFormat(17)),
+            "float_elementwise.format: must have at most 16 bits, not int17. [R1]",
+        ),
+        (
+            lambda: through_floats(zero_point=200, format=INT8),
+            "float_elementwise.zero_point: must be in int8, not 200. [R1]",
+        ),
+        (
+            lambda: through_floats(rhs_zero_point=200).infer(spec(2), spec(2)),
+            "float_elementwise: zero point must be in int8, not 200. [R1]",
+        ),
+        (
+            lambda: through_floats().infer(spec(2), spec(2, format=IntFormat(17))),
+            "float_elementwise: inputs must have 16 bits at most, not int17. [R1]",
+        ),
+        (
+            lambda: through_floats(lhs_scale=np.float32(1e38)).infer(spec(2), spec(2)),
+            "float_elementwise: scales must keep every number finite in float32. [R5]",
+        ),
+        (
+            lambda: through_floats(scale=np.float32(1e-38)).infer(spec(2), spec(2)),
+            "float_elementwise: scales must keep every number finite in float32. [R5]",
+        ),
+    ],
+)
+def test_floats_are_refused(build, message):
+    assert message_of(build) == message

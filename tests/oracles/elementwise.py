@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import product
 from typing import Any
 
-from tests.oracles.arith import limits, round_float, round_fraction, write
+from tests.oracles.arith import fit, limits, round_float, round_fraction, write
 
 Place = tuple[int, ...]
 _REACH = {"float32": Fraction(2) ** 128, "float64": Fraction(2) ** 1024}
@@ -58,6 +58,31 @@ def _select(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> l
     return [each(_common(shapes), lambda place: _at(a if _at(condition, place) == 1 else b, place))]
 
 
+_FLOATS: dict[str, Callable[[Fraction, Fraction], Fraction]] = {
+    "add": lambda a, b: a + b,
+    "subtract": lambda a, b: a - b,
+    "multiply": lambda a, b: a * b,
+    "maximum": max,
+    "minimum": min,
+}
+
+
+def _float_elementwise(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> list[Any]:
+    def f32(exact: Fraction) -> Fraction:
+        return round_float(exact, "float32")
+
+    def real(side: str, code: int) -> Fraction:
+        return f32((code - fields[f"{side}_zero_point"]) * Fraction(fields[f"{side}_scale"]["values"]))
+
+    def value(place: Place) -> int:
+        a, b = (real(side, _at(x, place)) for side, x in zip(("lhs", "rhs"), inputs, strict=True))
+        result = f32(_FLOATS[fields["function"]](a, b))
+        whole = round_fraction(f32(result / Fraction(fields["scale"]["values"])), "half_even")
+        return fit(whole + fields["zero_point"], fields["format"], "saturate")
+
+    return [each(_common(shapes), value)]
+
+
 def _own(fields: dict[str, Any], name: str, place: Place) -> Any:
     """A parameter of a door at a place."""
     values = fields[name]["values"] if name == "scale" else fields[name]
@@ -101,6 +126,7 @@ def _dequantize(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) 
 
 ORACLES = {
     "dequantize": _dequantize,
+    "float_elementwise": _float_elementwise,
     "maximum": _binary(max),
     "minimum": _binary(min),
     "mul": _binary(lambda a, b: a * b),
