@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from intsim_converters.onnx import CONVERTER
 
 from intsim.engine import run
+from intsim.errors import ConversionError
 from intsim.verify.prove import prove
 from tests.converters.onnx.blocked_models import FORMS, Product, in_float
 from tests.converters.onnx.builder import LIMITS
@@ -188,18 +189,31 @@ def products(draw: st.DrawFn) -> Product:
     return made
 
 
+def check_drawn(made: Product, seed: int) -> None:
+    """Refused is only what has very different scales, or wide operands."""
+    x, reason = inputs(made, seed), ""
+    try:
+        codes_of_network = found(made, x)
+    except ConversionError as error:
+        reason = str(error)
+    if reason:
+        spread = np.log2(made.scale.max(axis=0) / made.scale.min(axis=0)).max()
+        operands = sum(np.log2(LIMITS[name][1] - LIMITS[name][0] + 1) for name in (made.x, made.w))
+        assert "sums must fit 64 bits" in reason
+        assert spread + 25 + operands + np.log2(made.depth) > 63
+        return
+    assert np.array_equal(codes_of_network, made.codes(x))
+    differing(made, x)
+
+
 @some
 @given(made=products(), seed=st.integers(0, 99))
 def test_drawn_products(made: Product, seed: int) -> None:
-    x = inputs(made, seed)
-    assert np.array_equal(found(made, x), made.codes(x))
-    differing(made, x)
+    check_drawn(made, seed)
 
 
 @pytest.mark.sweep
 @settings(some, max_examples=3000)
 @given(made=products(), seed=st.integers(0, 99))
 def test_many_drawn_products(made: Product, seed: int) -> None:
-    x = inputs(made, seed)
-    assert np.array_equal(found(made, x), made.codes(x))
-    differing(made, x)
+    check_drawn(made, seed)
