@@ -12,7 +12,7 @@ from intsim.engine.group_products import lower_group_dense
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.matmul import lower_matmul
 from intsim.engine.moves import MOVES, lower_move
-from intsim.engine.pooling import lower_pool, lower_sum
+from intsim.engine.pooling import lower_float_pool, lower_pool, lower_sum
 from intsim.engine.reference import lower_reference
 from intsim.engine.requantizing import lower_requantize
 from intsim.engine.softmaxing import lower_softmax
@@ -26,6 +26,7 @@ from intsim.ops import (
     Conv2d,
     Dense,
     DepthwiseConv2d,
+    FloatAvgPool2d,
     GroupDense,
     HardSwish,
     LeakyRelu,
@@ -50,6 +51,7 @@ RULES: dict[type[Op], Rule] = {
     Conv2d: lower_products,
     Dense: lower_products,
     DepthwiseConv2d: lower_products,
+    FloatAvgPool2d: lower_float_pool,
     GroupDense: partial(lower_group_dense, lower_dense=lower_products),
     HardSwish: lower_table,
     LeakyRelu: lower_table,

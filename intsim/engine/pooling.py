@@ -68,8 +68,7 @@ def lower_pool(site: Site) -> Lowered | str:
         counts = op.taps_inside(spec.shape[:2])
         if isinstance(op, AvgPool2d) and op.count_padding:
             counts = np.full_like(counts, op.kernel[0] * op.kernel[1])
-        window = [*op.kernel, *op.stride, *op.dilation, op.padding[0][0], op.padding[1][0]]
-        geometry, images = [*spec.shape, *site.outputs[0].shape[:2], *window], (1, *spec.shape)
+        geometry, images = _geometry(site), (1, *spec.shape)
     if isinstance(op, MaxPool2d) and spec.format.storage.itemsize > 4:
         return "its codes have more than 32 bits"
     if isinstance(op, MaxPool2d):
@@ -81,6 +80,32 @@ def lower_pool(site: Site) -> Lowered | str:
     numbers: tuple[Any, ...] = op.zero_point, counts.astype(np.int64), ROUNDINGS.index(op.rounding)
     reason = f"every partial sum is in {reach}, so int32 holds it [Z1]"
     return launched(f"{op.name} int32", reason, site.outputs[0], _pool(geometry, images, numbers))
+
+
+def lower_float_pool(site: Site) -> Lowered | str:
+    """A float_avg_pool2d: the op's own steps, in its order, whatever the codes."""
+    op, spec = site.op, site.inputs[0]
+    counts = op.counts(spec.shape[:2]).astype(np.float32)
+    places = np.array(_geometry(site), np.int64)
+    ends = np.array([op.format.min, op.format.max])
+    table, first = np.ascontiguousarray(op.table), op.input_format.min
+    numbers = table, first, counts, np.float32(op.scale), np.float32(op.zero_point), ends, places
+    least = grain(int(places[2] * places[4] * places[5] * places[6]))
+
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
+        from intsim.kernels.pooling import float_average_lines
+
+        lines = out.reshape(-1, *site.outputs[0].shape[1:])
+        return Launch(float_average_lines, (inputs[0], *numbers), (lines,), lines.shape[0], least)
+
+    return launched("float_avg_pool2d float32", "the op's steps in its order", site.outputs[0], begin)
+
+
+def _geometry(site: Site) -> list[int]:
+    """What `kernels.pooling` lists of a window over an image."""
+    op = site.op
+    window = [*op.kernel, *op.stride, *op.dilation, op.padding[0][0], op.padding[1][0]]
+    return [*site.inputs[0].shape, *site.outputs[0].shape[:2], *window]
 
 
 def _pool(geometry: list[int], images: tuple[int, ...], numbers: Any) -> Begin:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from intsim.arithmetic import FixedPointSoftmax, FloatSoftmax, Rounding, round_shift
+from intsim.arithmetic import FixedPointSoftmax, FloatSoftmax, QuotientSoftmax, Rounding, round_shift
 from intsim.arithmetic.softmax import exponentials_of
 from intsim.engine.lowered import Begin, Call, Lowered, Site, Work, launched
 from intsim.engine.reference import fault, lower_reference
@@ -36,6 +36,8 @@ def lower_softmax(site: Site) -> Lowered | str:
         return launched("softmax int64", _REASON, site.outputs[0], _fixed(site), _trap(site))
     if isinstance(recipe, FloatSoftmax) and _finite(recipe, site.inputs[0].shape[-1]):
         return launched("softmax float32", _REASON, site.outputs[0], _float(site))
+    if isinstance(recipe, QuotientSoftmax):
+        return launched("softmax float32", _REASON, site.outputs[0], _quotients(site))
     return f"no kernel for {type(recipe).__name__}, or its shares are not finite"
 
 
@@ -85,6 +87,19 @@ def _float(site: Site) -> Begin:
         from intsim.kernels.softmax import float_rows
 
         return _rows(float_rows, inputs[0], (table, scale, recipe.zero_point, rounding, limits), out)
+
+    return begin
+
+
+def _quotients(site: Site) -> Begin:
+    recipe, format = site.op.recipe, site.op.format
+    ends = np.array([format.min, format.max])
+    numbers = np.ascontiguousarray(recipe.table), np.float32(recipe.multiplier), recipe.zero_point, ends
+
+    def begin(inputs: tuple[Array, ...], out: Array) -> Launch:
+        from intsim.kernels.softmax import quotient_rows
+
+        return _rows(quotient_rows, inputs[0], numbers, out)
 
     return begin
 

@@ -1,6 +1,7 @@
 """Sums, largest elements, lookups and copies, loops that are the same for all channels.
 
-Everything is exact in int32: whoever calls has proved that the sums fit it.
+Integers are exact in int32: whoever calls has proved that the sums fit it. float32 is rounded step by step,
+in the op's own order.
 """
 
 from __future__ import annotations
@@ -64,6 +65,45 @@ def average_lines(
                 twice = rest * 2.0 / count if rest * 2.0 != count else 1.0
                 up = goes_up(np.float64(value), np.float64(floor), twice, rounding)
                 out[line, column, c] = keep(floor + up + zero_point)
+
+
+@compiled
+def float_average_lines(
+    x: Any,
+    table: Any,
+    first: int,
+    counts: Any,
+    scale: Any,
+    zero_point: Any,
+    ends: Any,
+    geometry: Any,
+    begin: int,
+    end: int,
+    out: Any,
+) -> None:
+    """As `average_lines`, of what codes stand for, in float32.
+
+    table, scale, zero_point, counts: float32; first: the code of table's first entry; ends: of the output's
+    format.
+    """
+    keep, real = out.dtype.type, np.float32
+    sums = np.empty(geometry[C], np.float32)
+    for line in range(begin, end):
+        image, row = line // geometry[OH], line % geometry[OH]
+        for column in range(geometry[OW]):
+            sums[:] = real(0)
+            for kh in range(geometry[KH]):
+                h = row * geometry[SH] - geometry[TOP] + kh * geometry[DH]
+                for kw in range(geometry[KW]):
+                    w = column * geometry[SW] - geometry[LEFT] + kw * geometry[DW]
+                    if 0 <= h < geometry[H] and 0 <= w < geometry[W]:
+                        values = x[image, h, w]
+                        for c in range(values.size):
+                            sums[c] = real(sums[c] + table[int(values[c]) - first])
+            count = counts[row, column]
+            for c in range(sums.size):
+                value = real(real(real(sums[c] / count) / scale) + zero_point)
+                out[line, column, c] = keep(min(max(int(np.rint(value)), ends[0]), ends[1]))
 
 
 @compiled

@@ -105,3 +105,22 @@ def float_rows(
             twice = real(real(value - floor) * real(2))
             code = int(floor) + int(goes_up(value, floor, twice, rounding)) + zero_point
             to[k] = keep(min(max(code, ends[0]), ends[1]))
+
+
+@compiled
+def quotient_rows(
+    x: Any, table: Any, multiplier: Any, zero_point: int, ends: Any, begin: int, end: int, out: Any
+) -> None:
+    """Rows begin to end in float32: the sum in order, products and their quotients, each rounded once."""
+    last, keep, real = table.size - 1, out.dtype.type, np.float32
+    for i in range(begin, end):
+        row, to = x[i], out[i]
+        top = int(row[0])
+        for k in range(row.size):
+            top = max(top, int(row[k]))
+        total = table[int(row[0]) - top + last]
+        for k in range(1, row.size):
+            total = real(total + table[int(row[k]) - top + last])
+        for k in range(row.size):
+            share = real(real(table[int(row[k]) - top + last] * multiplier) / total)
+            to[k] = keep(min(max(int(np.rint(share)) + zero_point, ends[0]), ends[1]))

@@ -12,6 +12,7 @@ from intsim.arithmetic import (
     FloatSoftmax,
     Multiply,
     Overflow,
+    QuotientSoftmax,
     Register,
     Requantization,
     Rounding,
@@ -24,7 +25,18 @@ from intsim.arithmetic.fixed_point import reciprocal
 from intsim.errors import OverflowTrap
 from intsim.formats import IntFormat
 from intsim.kernels.softmax import half_away, high_product, one_over
-from intsim.ops import AvgPool2d, Clamp, LeakyRelu, Lookup, MaxPool2d, Mean, Requantize, Softmax, Sum
+from intsim.ops import (
+    AvgPool2d,
+    Clamp,
+    FloatAvgPool2d,
+    LeakyRelu,
+    Lookup,
+    MaxPool2d,
+    Mean,
+    Requantize,
+    Softmax,
+    Sum,
+)
 
 INT8, UINT8, INT16 = IntFormat(8), IntFormat(8, signed=False), IntFormat(16)
 ROUNDINGS = [rounding for rounding in Rounding if rounding is not Rounding.STOCHASTIC]
@@ -52,6 +64,21 @@ def test_average_pooling(format, count_padding):
     for zero_point in (0, 5):
         op = AvgPool2d(**window, zero_point=zero_point, count_padding=count_padding)
         check(op, (7, 8, 19), format, "avg_pool2d int32")
+
+
+@pytest.mark.parametrize("format", [INT8, UINT8, INT16])
+@pytest.mark.parametrize("count_padding", [False, True])
+def test_average_pooling_in_float32(format, count_padding):
+    """Powers of two, whose sums have ties, and reals, by scales that leave float32 few bits below a code."""
+    window = {"kernel": (3, 2), "stride": (2, 1), "dilation": (1, 2), "padding": ((1, 1), (0, 1))}
+    codes = np.arange(format.min, format.max + 1, dtype=np.float32)
+    reals = np.random.default_rng(0).normal(0, 40, codes.size).astype(np.float32)
+    for table, scale in ((codes * np.float32(0.5), 0.5), (codes - np.float32(7), 0.03), (reals, 0.003)):
+        op = FloatAvgPool2d(
+            **window, table=table, scale=np.float32(scale), zero_point=5,
+            count_padding=count_padding, input_format=format, format=INT16,
+        )  # fmt: skip
+        check(op, (7, 8, 19), format, "float_avg_pool2d float32", batch=20)
 
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
@@ -150,6 +177,26 @@ def test_softmax_in_float32(rounding, depth):
     table = np.exp(np.arange(-255, 1) * np.float32(0.07), dtype=np.float32)
     op = Softmax(FloatSoftmax(table, np.float32(1 / 256), -128, rounding), INT8)
     check(op, (2, depth), INT8, "softmax float32", batch=20)
+
+
+@pytest.mark.parametrize("multiplier", [256, 255, 0, 4095, 30000])
+@pytest.mark.parametrize("depth", [1, 3, 300])
+def test_softmax_by_quotients_in_float32(multiplier, depth):
+    """Of whole numbers there are quotients halfway between two codes, which only exact products find."""
+    whole = np.arange(1, 257, dtype=np.float32)
+    steep = np.exp(60 + np.arange(-255, 1) * 0.07).astype(np.float32)
+    for table in (whole, steep, np.full(256, 1e30, np.float32)):
+        op = Softmax(QuotientSoftmax(table, np.float32(multiplier), -128), INT16)
+        check(op, (7, depth), INT8, "softmax float32", batch=100)
+
+
+def test_a_quotient_whose_product_is_rounded_first():
+    """241 * 29999 / 389 is 18585.499, rounded down; a reciprocal or 241 / 389 first would give 18586."""
+    table = np.full(256, 148, np.float32)
+    table[-1] = 241
+    op = Softmax(QuotientSoftmax(table, np.float32(29999)), INT16)
+    made = check(op, (2,), INT8, "softmax float32", x=np.array([[1, 0], [-7, 9]]))
+    assert made.run(np.array([[1, 0]])).output.tolist() == [[18585, 11414]]
 
 
 def test_a_softmax_whose_shares_are_not_finite_has_no_kernel():
