@@ -245,6 +245,10 @@ def test_a_quotient_is_rounded_where_it_stands():
     assert even.reference(np.array([[3, 3], [1, 1]]))[0].tolist() == [[2, 2], [2, 2]]  # 5/2
     third = Softmax(QuotientSoftmax(np.ones(256, np.float32), np.float32(256), -128))
     assert third.reference(np.array([[0, 0, 0], [7, 7, 7]]))[0].tolist() == [[-43] * 3] * 2
+    table = np.full(256, 148, np.float32)
+    table[-1] = 241  # 241 * 29999 / 389 is 18585.499; 241 / 389 first, or a reciprocal, would give 18586
+    first = Softmax(QuotientSoftmax(table, np.float32(29999)), INT16)
+    assert first.reference(np.array([[1, 0]]))[0].tolist() == [[18585, 11414]]
     one = Softmax(QuotientSoftmax(np.ones(256, np.float32), np.float32(256), -128))
     assert one.reference(np.array([[0]]))[0].tolist() == [[127]]
 

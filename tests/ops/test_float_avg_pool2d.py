@@ -69,6 +69,13 @@ def test_a_window_is_read_row_by_row() -> None:
     assert op.reference(corners)[0].ravel().tolist() == [0, 1]
 
 
+def test_the_count_divides_first() -> None:
+    """161 / 7 / 2 is 23/2, but not of these scales: 11.499999 where float32 divides by the count first."""
+    table = np.arange(256, dtype=np.float32) * np.float32(0.8036799)
+    op = pool((1, 7), table=table, scale=np.float32(1.6073598), input_format=UINT8, format=UINT8)
+    assert op.reference(row(161, 0, 0, 0, 0, 0, 0))[0].item() == 11
+
+
 @pytest.mark.parametrize("count_padding", [False, True])
 def test_bounds_are_reached(count_padding: bool) -> None:
     """By every batch of codes in the interval, table in no order."""
