@@ -90,6 +90,14 @@ class Real:
     shape: Shape
 
 
+@dataclass(frozen=True)
+class Indices:
+    """The network's input where it is of integers: its name, and the shape of a sample."""
+
+    name: str
+    shape: Shape
+
+
 def stored_shape(shape: Shape) -> Shape:
     """Rule C3."""
     if len(shape) == 3:

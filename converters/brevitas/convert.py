@@ -8,7 +8,7 @@ from typing import Any
 import brevitas
 import torch
 from intsim_converters.brevitas.affine import UndecidedError
-from intsim_converters.brevitas.carried import Carried, Real, stored_shape
+from intsim_converters.brevitas.carried import Carried, Indices, Real, stored_shape
 from intsim_converters.brevitas.lowering import LOWERINGS, Lowering, Noted
 from intsim_converters.brevitas.outputs import lower_output
 from intsim_converters.brevitas.refusals import refuse, require
@@ -17,7 +17,7 @@ from torch import fx
 
 from intsim.arithmetic import Accumulator
 from intsim.errors import ConversionError, SpecError
-from intsim.formats import RealFormat
+from intsim.formats import IntFormat, RealFormat
 from intsim.network import Network, NetworkBuilder
 
 
@@ -32,13 +32,14 @@ def convert(
     Parameters
     ----------
     module : in evaluation mode, float32, on the processor; its layers Brevitas' or torch's
-    example_input : float32 with the batch first; gives the shapes, and is run once
+    example_input : float32 with the batch first, or integers for an embedding; gives the shapes, and is run
+        once
     accumulators : pattern of qualified module names -> how their sums are made, for promises that the
         layers do not carry themselves (AXE). A2Q and A2Q+ layers bring their own.
 
     Returns
     -------
-    A network from float32 samples, channels last, to integers. Tensors bear the modules' qualified names.
+    A network from samples, channels last, to integers. Tensors bear the modules' qualified names.
 
     Raises
     ------
@@ -119,10 +120,14 @@ def _node(
         refuse(where, str(error))
 
 
-def _input(builder: NetworkBuilder, node: fx.Node, value: Any, carried: Mapping[fx.Node, Any]) -> Real:
+def _input(
+    builder: NetworkBuilder, node: fx.Node, value: Any, carried: Mapping[fx.Node, Any]
+) -> Real | Indices:
     require(not carried, str(node.target), "must be the only input of the module")
     shape = tuple(value.shape[1:])
     require(1 <= len(shape) <= 3, str(node.target), f"samples must have 1 to 3 axes, not shape {shape}")
+    if not value.is_floating_point():
+        return Indices(builder.input(str(node.target), shape, IntFormat(32)), shape)
     return Real(builder.input(str(node.target), stored_shape(shape), RealFormat(32)), shape)
 
 

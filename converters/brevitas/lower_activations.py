@@ -64,8 +64,15 @@ def lower_call(op: Lowering) -> Carried:
     return _postponed(op, op.operand(), function_of(op.where, module))
 
 
-@lowers(torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d)
+@lowers(torch.nn.Identity, torch.nn.Dropout, torch.nn.Dropout1d, torch.nn.Dropout2d, torch.nn.AlphaDropout)
 def lower_nothing(op: Lowering) -> Any:
+    return op.args[0]
+
+
+@lowers(torch.nn.functional.dropout, torch.nn.functional.dropout1d, torch.nn.functional.dropout2d)
+def lower_dropout(op: Lowering) -> Any:
+    training = op.args[2] if len(op.args) > 2 else op.kwargs.get("training", True)
+    op.require(not training, "training must be False, as dropping elements is by chance")
     return op.args[0]
 
 

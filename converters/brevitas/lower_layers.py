@@ -1,7 +1,12 @@
-"""QuantConv1d, QuantConv2d and QuantLinear: sums of products, from the layers' own integers."""
+"""Layers with weights: sums of products, from the layers' own integers.
+
+QuantConv1d, QuantConv2d, QuantConvTranspose1d, QuantConvTranspose2d, QuantLinear, QuantScaleBias and its
+batch norms.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -10,16 +15,17 @@ import brevitas.nn as qnn
 import numpy as np
 from brevitas.quant_tensor import QuantTensor
 from intsim_converters.brevitas.affine import Affine
-from intsim_converters.brevitas.carried import Carried
+from intsim_converters.brevitas.carried import Carried, stored_shape
 from intsim_converters.brevitas.floats import exact_sum, is_power_of_two, sum_error
 from intsim_converters.brevitas.lower_activations import apply_proxy
+from intsim_converters.brevitas.lower_groups import group_sums, has_groups
 from intsim_converters.brevitas.lowering import Lowering, lowers
 from intsim_converters.brevitas.promises import promised_accumulator
 from intsim_converters.brevitas.weights import Bias, Weights, read_bias, read_weights
-from intsim_converters.brevitas.windows import window
+from intsim_converters.brevitas.windows import pair, window
 
 from intsim.arithmetic import Accumulator
-from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op
+from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op, Reshape, TransposeConv2d
 
 Array = np.ndarray[Any, Any]
 
@@ -54,6 +60,10 @@ class Layer:
 
 @lowers(qnn.QuantLinear)
 def lower_linear(op: Lowering) -> Any:
+    if has_groups(op.module):
+        x, zero, _ = quantized_input(op)
+        node, y = group_sums(op, x, zero)
+        return quantized(op, op.chain([node], x.name, op.where, y))
     layer = _read(op)
     op.require(layer.x.rank == 1, f"input must have one axis per sample, not shape {layer.x.shape}")
     return _finish(op, layer, Dense(weight=layer.weights.codes, **layer.fields))
@@ -76,17 +86,46 @@ def lower_convolution(op: Lowering) -> Any:
     return _finish(op, layer, Conv2d(weight=weight, groups=op.module.groups, **places, **layer.fields))
 
 
+@lowers(qnn.QuantConvTranspose1d, qnn.QuantConvTranspose2d)
+def lower_transposed_convolution(op: Lowering) -> Any:
+    layer, module = _read(op), op.module
+    op.spatial(layer.x)
+    codes, rank = layer.weights.codes, layer.x.rank
+    if codes.ndim == 3:
+        codes = codes[:, :, None]
+    node = TransposeConv2d(
+        weight=codes.transpose(0, 2, 3, 1),
+        output_size=stored_shape(_shape(op))[:2],
+        stride=pair(module.stride, rank, 1),
+        dilation=pair(module.dilation, rank, 1),
+        offset=pair(module.padding, rank, 0),
+        groups=module.groups,
+        **layer.fields,
+    )
+    return _finish(op, layer, node)
+
+
+@lowers(qnn.QuantScaleBias, qnn.BatchNorm1dToQuantScaleBias, qnn.BatchNorm2dToQuantScaleBias)
+def lower_scale_bias(op: Lowering) -> Any:
+    """A depthwise convolution of one tap; the input has places, be it one."""
+    layer = _read(op)
+    shape = layer.x.shape
+    op.require(_shape(op) == shape, f"must give shape {shape} as it is, not {_shape(op)}; see runtime_shape")
+    x = (
+        op.chain([Reshape((1, 1, *shape))], layer.x.name, f"{op.where}.input", layer.x)
+        if len(shape) == 1
+        else layer.x
+    )
+    weight = layer.weights.codes.reshape(-1, 1, 1, 1)
+    node = DepthwiseConv2d(weight=weight, **layer.fields)
+    return _finish(op, replace(layer, x=x), node, [Reshape(shape)] if len(shape) == 1 else [])
+
+
 def _read(op: Lowering) -> Layer:
     """The operands, the input quantized first where the layer has an input quantizer."""
     layer = op.module
-    value = op.values[0]
-    if layer.input_quant.is_quant_enabled:
-        x: Any = apply_proxy(op, layer.input_quant, op.args[0], f"{op.where}.input_quant")
-        value = layer.input_quant(value)
-        op = replace(op, args=(x,))
-    x, zero = op.integers()
+    x, zero, quant_input = quantized_input(op)
     op.require(x.affine.channels == 1 or _by_channel(layer, x), _MIXED)
-    quant_input = value if isinstance(value, QuantTensor) else None
     weights = read_weights(op.where, layer, quant_input)
     bias = read_bias(op.where, layer, quant_input, weights)
     promised = promised_accumulator(op)
@@ -94,11 +133,28 @@ def _read(op: Lowering) -> Layer:
     return Layer(x, zero, weights, inside, outside, promised or Accumulator())
 
 
+def quantized_input(op: Lowering) -> tuple[Carried, int, QuantTensor | None]:
+    """The input, behind the layer's own quantizer where it has one; its zero; and as Brevitas has it."""
+    proxy, value = op.module.input_quant, op.values[0]
+    if proxy.is_quant_enabled:
+        x = apply_proxy(op, proxy, op.args[0], f"{op.where}.input_quant")
+        value = proxy(value)
+        op = replace(op, args=(x,))
+    return *op.integers(), value if isinstance(value, QuantTensor) else None
+
+
+def quantized(op: Lowering, y: Carried) -> Carried:
+    """A layer's sums, behind its output quantizer where it has one."""
+    proxy = op.module.output_quant
+    return apply_proxy(op, proxy, y, f"{op.where}.output_quant") if proxy.is_quant_enabled else y
+
+
 _MIXED = "input must have one scale, as a sum mixes channels, not one per channel"
 
 
 def _by_channel(layer: Any, x: Carried) -> bool:
-    return getattr(layer, "groups", 1) == x.affine.channels == x.shape[0]
+    apart = isinstance(layer, qnn.QuantScaleBias) or getattr(layer, "groups", 1) == x.shape[0]
+    return apart and x.affine.channels == x.shape[0]
 
 
 def _places(
@@ -127,7 +183,7 @@ def _scales(x: Carried, weights: Weights, channels: int) -> tuple[Fraction, ...]
     return tuple(a * b for a in given for b in weights.scales)
 
 
-def _finish(op: Lowering, layer: Layer, node: Op) -> Any:
+def _finish(op: Lowering, layer: Layer, node: Op, behind: Sequence[Op] = ()) -> Any:
     """The node of the sums, what they stand for, and the layer's output quantizer."""
     channels = layer.weights.codes.shape[0]
     scales = _scales(layer.x, layer.weights, channels)
@@ -135,11 +191,8 @@ def _finish(op: Lowering, layer: Layer, node: Op) -> Any:
     if layer.real_bias:
         affine = affine.plus(layer.real_bias)
     reach, error = _floats(layer, scales)
-    shape = _shape(op)
-    y = Carried("", shape, layer.accumulator.format, affine, error, reach)
-    y = y.replace(name=op.add(node, layer.x.name, like=y))
-    quantizer = op.module.output_quant
-    return apply_proxy(op, quantizer, y, f"{op.where}.output_quant") if quantizer.is_quant_enabled else y
+    y = Carried("", _shape(op), layer.accumulator.format, affine, error, reach)
+    return quantized(op, op.chain([node, *behind], layer.x.name, op.where, y))
 
 
 def _shape(op: Lowering) -> tuple[int, ...]:

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from intsim_converters.brevitas.reasons import REASONS
 from intsim_converters.brevitas.refusals import refuse, require
 from torch import fx
 
 from intsim.errors import ConversionError
 
+_INPUTS = (torch.float32, torch.int32, torch.int64)
 _LEAVES = ("torch.nn.", "brevitas.nn.")
 
 
@@ -42,7 +44,8 @@ def trace(module: torch.nn.Module, example: torch.Tensor) -> tuple[fx.GraphModul
     Raises
     ------
     ConversionError
-        The module is in training mode, is not float32, cannot be traced, or fails on the example.
+        The module is in training mode, is not float32, cannot be traced, has a layer that cannot be integers,
+        or fails on the example.
     """
     _check(module, example)
     try:
@@ -54,6 +57,10 @@ def trace(module: torch.nn.Module, example: torch.Tensor) -> tuple[fx.GraphModul
             type(module).__name__,
             f"must be traceable by torch.fx: {_first_line(error)}. Data must not steer the forward pass",
         )
+    for node in graph.graph.nodes:
+        kind = type(graph.get_submodule(node.target)) if node.op == "call_module" else None
+        if kind in REASONS:
+            refuse(name_of(node), f"{kind.__module__}.{kind.__qualname__} {REASONS[kind]}")
     recorder = _Recorder(graph)
     with torch.no_grad():
         recorder.run(example)
@@ -71,9 +78,9 @@ def _check(module: Any, example: Any) -> None:
     where = type(module).__name__
     require(isinstance(module, torch.nn.Module), where, "must be a torch.nn.Module; a saved one is a pickle")
     require(
-        isinstance(example, torch.Tensor) and example.dtype == torch.float32 and example.ndim >= 2,
+        isinstance(example, torch.Tensor) and example.dtype in _INPUTS and example.ndim >= 2,
         "example_input",
-        "must be a float32 tensor with the batch first",
+        "must be a float32 tensor with the batch first, or one of integers",
     )
     for name, part in module.named_modules():
         require(not part.training, name or where, "must be in evaluation mode; call eval() first")

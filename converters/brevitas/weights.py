@@ -42,7 +42,7 @@ _WEIGHTS = (
 class Weights:
     """The weights of a layer (rules W1 and W2).
 
-    codes : int64, in Brevitas' order, output channels first
+    codes : int64, in torch's order, output channels first
     scales : one, or one per output channel
     zero_point : int64, one or one per output channel
     """
@@ -72,8 +72,10 @@ def read_weights(where: str, layer: Any, quant_input: Any) -> Weights:
     )
     quant = layer.quant_weight(quant_input)
     require(isinstance(quant, IntQuantTensor), where, f"weights must be integers, not {type(quant).__name__}")
-    channels = quant.value.shape[0]
     codes = codes_of(where, "weights", quant)
+    if layer.output_channel_dim == 1:
+        codes = _outputs_first(codes, layer.groups)
+    channels = codes.shape[0]
     format = format_of(where, quant, bool(proxy.is_narrow_range))
     outside = format.outside(codes)
     require(not outside.any(), where, f"weights must be in {format}, not {codes[outside][:1].tolist()}")
@@ -81,6 +83,13 @@ def read_weights(where: str, layer: Any, quant_input: Any) -> Weights:
     for name, size in (("scales", quant.scale.numel()), ("zero points", zero.size)):
         require(size in (1, channels), where, f"weight {name} must be 1 or {channels}, not {size}")
     return Weights(codes, format, fractions(quant.scale), zero)
+
+
+def _outputs_first(codes: Array, groups: int) -> Array:
+    """From (C, K / groups, ...) of a transposed convolution to (K, C / groups, ...)."""
+    deep, wide, *kernel = codes.shape
+    parts = codes.reshape(groups, deep // groups, wide, *kernel).swapaxes(1, 2)
+    return parts.reshape(groups * wide, deep // groups, *kernel)
 
 
 def read_bias(where: str, layer: Any, quant_input: Any, weights: Weights) -> Bias | None:
@@ -104,6 +113,18 @@ def read_bias(where: str, layer: Any, quant_input: Any, weights: Weights) -> Bia
         if torch.equal(product, quant.scale.reshape(-1).expand(quant.value.shape)):
             return Bias(tuple(int(code) for code in codes), None)
     return Bias(None, fractions(quant.value))
+
+
+def real_bias(where: str, layer: Any) -> tuple[Fraction, ...]:
+    """A bias as reals, whatever its quantizer; () without."""
+    bias = layer.bias
+    if bias is None:
+        return ()
+    quant = layer.bias_quant(bias, None, None) if layer.bias_quant.is_quant_enabled else bias
+    if isinstance(quant, IntQuantTensor):
+        codes_of(where, "bias", quant)
+        return fractions(quant.value)
+    return fractions(quant)
 
 
 def codes_of(where: str, what: str, quant: Any) -> Array:

@@ -9,7 +9,14 @@ from brevitas.quant_tensor import QuantTensor
 
 import intsim
 
-LAYERS = (qnn.QuantLinear, qnn.QuantConv1d, qnn.QuantConv2d)
+LAYERS = (
+    qnn.QuantLinear,
+    qnn.QuantConv1d,
+    qnn.QuantConv2d,
+    qnn.QuantConvTranspose1d,
+    qnn.QuantConvTranspose2d,
+    qnn.QuantScaleBias,
+)
 QUANTIZERS = (
     qnn.QuantIdentity,
     qnn.QuantReLU,
@@ -89,8 +96,17 @@ def _sums(layer, quant):
 
 def products(layer, x, weight, bias):
     """A layer's sums of products of plain tensors."""
+    functional = torch.nn.functional
     if isinstance(layer, qnn.QuantLinear):
-        return torch.nn.functional.linear(x, weight, bias)
+        return functional.linear(x, weight, bias)
+    if isinstance(layer, qnn.QuantScaleBias):
+        shape = layer.runtime_shape
+        return x * weight.view(shape) + (0 if bias is None else bias.view(shape))
+    if isinstance(layer, (qnn.QuantConvTranspose1d, qnn.QuantConvTranspose2d)):
+        line = isinstance(layer, qnn.QuantConvTranspose1d)
+        sums = functional.conv_transpose1d if line else functional.conv_transpose2d
+        places = layer.stride, layer.padding, layer.output_padding, layer.groups, layer.dilation
+        return sums(x, weight, bias, *places)
     if layer.is_same_padded_strided:
         line = isinstance(layer, qnn.QuantConv1d)
         padded = layer.conv1d_same_zeros_pad_stride if line else layer.conv2d_same_zeros_pad_stride

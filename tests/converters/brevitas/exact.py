@@ -6,16 +6,17 @@ import brevitas.nn as qnn
 import torch
 from brevitas.quant_tensor import QuantTensor
 
-from tests.converters.brevitas.agree import products, real
+from tests.converters.brevitas.agree import LAYERS, products, real
 
 
 @contextmanager
 def true_sums():
     """Inside, convolutions and linear layers add in float64."""
-    kept = {kind: kind.inner_forward_impl for kind in (qnn.QuantLinear, qnn.QuantConv1d, qnn.QuantConv2d)}
+    kept = {kind: kind.inner_forward_impl for kind in LAYERS}
 
     def exact(layer, x, weight, bias):
-        result = kept[type(layer)](layer, x, weight, bias)
+        (kind,) = [entry for entry in type(layer).__mro__ if entry in kept]
+        result = kept[kind](layer, x, weight, bias)
         value = _sums(layer, x, weight, bias)
         return result.set(value=value) if isinstance(result, QuantTensor) else value
 

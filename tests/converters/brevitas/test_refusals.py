@@ -40,12 +40,12 @@ def conv(*sizes, **options):
 
 REFUSED = {
     "an unknown layer": (
-        lambda: [nn.Softmax(1), act()],
-        "body.0: torch.nn.modules.activation.Softmax is not a layer",
+        lambda: [nn.RReLU(), act()],
+        "body.0: torch.nn.modules.activation.RReLU is not a layer",
     ),
     "a float layer": (
         lambda: [nn.Conv2d(2, 3, 1), act()],
-        "body.0: torch.nn.modules.conv.Conv2d is not a layer",
+        "body.0: torch.nn.modules.conv.Conv2d has float weights; take the layer of brevitas.nn",
     ),
     "float weights": (
         lambda: [conv(weight_quant=None), act()],
@@ -159,8 +159,8 @@ CALLS = {
     "a quotient": (lambda m, x: m.image(x) / m.other(x), "truediv: divisor must be a number, and not 0"),
     "a divisor of 0": (lambda m, x: m.image(x) / 0, "truediv: divisor must be a number, and not 0"),
     "a method": (
-        lambda m, x: m.image(x).value.sum(1),
-        "sum_1: tensor method 'sum' is not a layer or function",
+        lambda m, x: m.image(x).value.cumsum(1),
+        "cumsum: tensor method 'cumsum' is not a layer or function",
     ),
     "an input that is computed with": (
         lambda m, x: m.image(x).value + m.other(-3 * x).value,
