@@ -11,6 +11,7 @@ import numpy as np
 from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_findings
 from intsim_converters.onnx.dialects import DEFAULT, DIALECTS
 from intsim_converters.onnx.folding import fold
+from intsim_converters.onnx.lower_doors import emit_real
 from intsim_converters.onnx.lowering import LOWERINGS, Lowering
 from intsim_converters.onnx.model import Constant, Graph, Model, Node, Port
 from intsim_converters.onnx.reader import Source, read_model
@@ -103,7 +104,7 @@ def _convert(model: Model, dialect: str, batch: Batch) -> Conversion:
     for node in model.graph.nodes:
         _node(target, node, dialect)
     if not target.findings:
-        _outputs(target)
+        _outputs(target, dialect)
     if target.findings:
         raise _failure(model, target.findings)
     try:
@@ -167,7 +168,7 @@ def _node(target: Target, node: Node, dialect: str) -> None:
         target.findings.append(Finding(node.where, str(error)))
 
 
-def _outputs(target: Target) -> None:
+def _outputs(target: Target, dialect: str) -> None:
     """Outputs in order, each once, with the file's axes and names."""
     for name in dict.fromkeys(port.name for port in target.graph.outputs):
         value = target.values.get(name)
@@ -179,11 +180,21 @@ def _outputs(target: Target) -> None:
             if held != name and name not in target.specs:
                 held = target.add(Reshape(target.batch.sample(value.shape)), held, name=name)
             target.builder.output(held)
-        elif name in target.specs and name not in {port.name for port in target.graph.inputs}:
-            target.builder.output(name)
+        elif isinstance(value, Real):
+            _real(target, value, name, dialect)
         elif isinstance(value, Pending):
             target.findings.append(Finding(where, f"must be integers, but {value.reason}"))
         elif isinstance(value, Constant):
             target.findings.append(Finding(where, "must be computed, not a constant"))
         else:
             target.findings.append(Finding(where, "must be integers, or the result of a DequantizeLinear"))
+
+
+def _real(target: Target, value: Real, name: str, dialect: str) -> None:
+    """A float output, which is the business of the node that gives it."""
+    (node,) = [node for node in target.graph.nodes if name in node.outputs]
+    try:
+        emit_real(Lowering(target, node, dialect), value, name)
+        target.builder.output(name)
+    except Refused:
+        pass

@@ -6,7 +6,8 @@ D1. QuantizeLinear of a float32 graph input: the quotient in float32, half to ev
     saturated; one scale or several along an axis. Activations in front of it limit the codes: rounding
     keeps the order. Moves in front of it, one scale then, move the codes.
 D2. DequantizeLinear to a float32 graph output: the code less its zero point, rounded to float32, times the
-    scale. The bits of int32 codes beyond float32 are rounded first, half to even.
+    scale. The bits of int32 codes beyond float32 are rounded first, half to even. Moves in between move
+    the codes.
 D3. QuantizeLinear of what a DequantizeLinear gave is the code itself, where both mean the same and codes
     have 16 bits at most; otherwise, and after functions of one tensor, it is a table with an entry for
     every code, filled in float32 as D2 and D1 say.
@@ -193,18 +194,16 @@ def lower_dequantize(op: Lowering) -> None:
         op.require(
             op.constant(1).size == wanted, f"scale must have one value or {wanted}, not {op.constant(1).size}"
         )
-    meaning = op.meaning(1, 2, value.dtype, axis)
-    real = Real(value, meaning)
-    if op.output in op.target.outputs:
-        _dequantized(op, real, meaning)
-    op.bind(real)
+    op.bind(Real(value, op.meaning(1, 2, value.dtype, axis)))
 
 
-def _dequantized(op: Lowering, real: Real, meaning: Meaning) -> None:
-    """Rule D2."""
-    codes = real.codes
+def emit_real(op: Lowering, real: Real, output: str) -> None:
+    """Add the node that yields a float graph output: what codes stand for, moved or not (rule D2)."""
+    codes, meaning = real.codes, real.meaning
     if not isinstance(codes, Codes):
-        op.refuse(f"input {op.node.inputs[0]!r} must be computed, not a constant")
+        op.refuse(f"{output!r} must be computed, not a constant")
+    if real.functions:
+        op.refuse(f"float region: {output!r} must be quantized, being a function of what a code stands for")
     op.require(meaning.scale.dtype == np.float32, f"scale must be float32, not {meaning.scale.dtype}. [D2]")
     name = op.view(codes, Layout.PLAIN)
     points = meaning.zero_point
@@ -215,4 +214,4 @@ def _dequantized(op: Lowering, real: Real, meaning: Meaning) -> None:
         name = op.step(Requantize(to_float), name, name="float32")
     axis = None if meaning.axis is None else op.axis(meaning.axis, codes.shape)
     target = op.target
-    target.add(Dequantize(meaning.scale, points, axis), name, name=op.output)
+    target.add(Dequantize(meaning.scale, points, axis), name, name=output)

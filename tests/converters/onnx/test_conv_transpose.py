@@ -135,6 +135,6 @@ def test_the_runtime_has_no_integer_operator() -> None:
     data = network(
         (1, 1, 2, 2), np.ones((1, 1, 2, 2)), np.ones(1, np.float32), np.zeros(1), ("uint8", "int8"), {}
     )
-    with pytest.raises(ConversionError, match=r"ConvTranspose computes in float.*--dialect integer") as caught:
+    with pytest.raises(ConversionError, match=r"ConvTranspose computes.*--dialect integer") as caught:
         CONVERTER.convert(data, "ort")
     assert len(caught.value.findings) == 1
