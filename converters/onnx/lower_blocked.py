@@ -27,7 +27,8 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
-from intsim_converters.onnx.blocked import Blocks, multiply
+from intsim_converters.group_scales import Groups
+from intsim_converters.onnx.blocked import multiply
 from intsim_converters.onnx.elementwise import copy
 from intsim_converters.onnx.folding import moved_constant
 from intsim_converters.onnx.fused import check_row, dequantized, pending_reason
@@ -106,7 +107,7 @@ def moved_blocks(op: Lowering, value: Blocked) -> Blocked:
     return Blocked(found, *parts, order.index(value.axis), value.length)
 
 
-def _weights(op: Lowering, value: Blocked, turned: Sequence[int], what: str) -> Blocks:
+def _weights(op: Lowering, value: Blocked, turned: Sequence[int], what: str) -> Groups:
     """Weights as rows that are summed over.
 
     turned : the order of axes that puts outputs first and what is summed over second; others have size 1
@@ -132,8 +133,7 @@ def _weights(op: Lowering, value: Blocked, turned: Sequence[int], what: str) -> 
         found = values.transpose(turned)
         return np.ascontiguousarray(found.reshape(found.shape[:2]))
 
-    parts = rows(codes.values), codes.dtype, rows(value.scale), rows(value.zero_point)
-    return Blocks(*parts, value.length)
+    return Groups(rows(codes.values), rows(value.scale), rows(value.zero_point), value.length)
 
 
 def _bias(op: Lowering, i: int, factor: Fraction = _ONE) -> list[Fraction]:
@@ -157,38 +157,40 @@ def _bias(op: Lowering, i: int, factor: Fraction = _ONE) -> list[Fraction]:
     ]
 
 
-def _bind(op: Lowering, x: Real, blocks: Blocks, bias: list[Fraction], factor: Fraction = _ONE) -> None:
+def _bind(
+    op: Lowering, x: Real, groups: Groups, dtype: str, bias: list[Fraction], factor: Fraction = _ONE
+) -> None:
     """Leave the product of rows to the QuantizeLinear behind it."""
-    shape, depth = x.shape, blocks.codes.shape[1]
+    shape, depth = x.shape, groups.codes.shape[1]
     op.require(
         len(shape) >= 1 and shape[-1] == depth,
         f"input must have {depth} elements on its last axis, not shape {shape}. [K2]",
     )
-    whole = (*shape[:-1], len(blocks.codes))
+    whole = (*shape[:-1], len(groups.codes))
 
     def finish(quantize: Lowering, y: Meaning) -> Codes:
-        return multiply(quantize, x, blocks, y, whole, bias=bias, factor=factor)
+        return multiply(quantize, x, groups, dtype, y, whole, bias=bias, factor=factor)
 
     op.bind(Pending(finish, pending_reason(op)))
 
 
 def bind_matmul(op: Lowering, value: Blocked) -> None:
     """MatMul with weights (K, N) in blocks."""
-    blocks = _weights(op, value, (1, 0), "rows of the right matrix")
-    _bind(op, dequantized(op, 0), blocks, [])
+    groups = _weights(op, value, (1, 0), "rows of the right matrix")
+    _bind(op, dequantized(op, 0), groups, value.codes.dtype, [])
 
 
 def bind_gemm(op: Lowering, value: Blocked) -> None:
     """Gemm with weights (K, N), or (N, K) where transB says so, in blocks."""
     turned = (0, 1) if op.attribute("transB", 0) else (1, 0)
-    blocks, x = _weights(op, value, turned, "what is summed over"), dequantized(op, 0)
+    groups, x = _weights(op, value, turned, "what is summed over"), dequantized(op, 0)
     alpha, beta = (float(op.attribute(name, 1.0)) for name in ("alpha", "beta"))
     op.require(0 < alpha < np.inf and np.isfinite(beta), f"alpha must be positive, not {alpha}. [K5]")
     op.require(
         not op.attribute("transA", 0) and len(x.shape) == 2,
         f"left operand must be a matrix and transA 0, not shape {x.shape}. [K2]",
     )
-    _bind(op, x, blocks, _bias(op, 2, Fraction(beta)), Fraction(alpha))
+    _bind(op, x, groups, value.codes.dtype, _bias(op, 2, Fraction(beta)), Fraction(alpha))
 
 
 def bind_convolution(op: Lowering, value: Blocked) -> None:
@@ -199,7 +201,7 @@ def bind_convolution(op: Lowering, value: Blocked) -> None:
         f"weights with scales in blocks must be of one group and 1 x 1, not of shape {shape} in"
         f" {op.attribute('group', 1)}. [K6]",
     )
-    blocks = _weights(op, value, tuple(range(len(shape))), "the input channels")
+    groups = _weights(op, value, tuple(range(len(shape))), "the input channels")
     x, bias = dequantized(op, 0), _bias(op, 2)
     window = read_window(op, x.shape, tuple(shape[2:]))
     plain = window.stride == (1, 1) and window.padding == ((0, 0), (0, 0))
@@ -209,7 +211,7 @@ def bind_convolution(op: Lowering, value: Blocked) -> None:
     whole = (x.shape[0], shape[0], *x.shape[2:])
 
     def finish(quantize: Lowering, y: Meaning) -> Codes:
-        return multiply(quantize, x, blocks, y, whole, bias=bias, layout=Layout.IMAGE)
+        return multiply(quantize, x, groups, value.codes.dtype, y, whole, bias=bias, layout=Layout.IMAGE)
 
     op.bind(Pending(finish, pending_reason(op)))
 
@@ -243,7 +245,7 @@ def lower_matmul_nbits(op: Lowering) -> None:
     weights = Constant(op.node.inputs[1], f"uint{bits}", codes)
     scale = scale.reshape(outputs, count)
     value = Blocked(weights, scale, zero.astype(np.int64), 1, length)
-    _bind(op, dequantized(op, 0), _weights(op, value, (0, 1), "K"), _bias(op, 5))
+    _bind(op, dequantized(op, 0), _weights(op, value, (0, 1), "K"), weights.dtype, _bias(op, 5))
 
 
 def _packed(op: Lowering, i: int, shape: tuple[int, int], bits: int, what: str) -> Array:

@@ -118,6 +118,18 @@ def test_alpha_and_beta_are_exact() -> None:
     differing(made, x)
 
 
+def test_outputs_with_units_of_their_own() -> None:
+    """Scales 2**45 apart: over one unit the sums would not fit 64 bits, over one per output they do."""
+    made = product(9, "Gemm", y_scale=np.float32(1e14))
+    made.scale[:, 0] *= np.float32(2.0**45)
+    made.bias = np.float32([1e13, 4e14, -5e14, 2e15, 1.2e15])
+    x = inputs(made, 0)
+    assert np.array_equal(found(made, x), made.codes(x))
+    assert len(np.unique(made.codes(x)[:, 0])) == 3
+    assert len(np.unique(made.codes(x)[0])) > 3
+    differing(made, x)
+
+
 def test_an_activation_limits_the_codes() -> None:
     made = product(4, "MatMul", relu=True, y="int8", y_zero=-5)
     x = inputs(made, 0)

@@ -84,8 +84,8 @@ def closed(b: OnnxBuilder, real: str, dtype: str = "uint8", scale: Any = HALF) -
         ({"x": (2, 5)}, "input must have 4 elements on its last axis, not shape (2, 5). [K2]"),
         (
             {"scale": np.array([[1e-30] * 6, [1e30] * 6])},
-            "sums must fit 64 bits, but those of output 0 may need 228: over a common power of two its scales"
-            " are integers of 19 to 218 bits. [G2]",
+            "sums must fit 64 bits, but those of output 0 may need 227: over a common unit its scales are"
+            " integers of 17 to 217 bits. [G2]",
         ),
     ],
 )
