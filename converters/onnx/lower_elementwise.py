@@ -9,7 +9,7 @@ E2. QLinearMul of 8-bit codes of one type: the product of the codes less their z
     scales in float32, plus the zero point, half to even. The ratio: input scales' product over the output's.
 E3. In ort Add and Mul of tensors of the output's type are these. Other pairs, other operators, and all of
     them in onnx-ref compute in float32: what the codes stand for, the operator, then QuantizeLinear; a
-    table of pairs.
+    table of pairs, or above 8 bits an op that does so (`wide_pairs`).
 E4. Two functions of one tensor, as in x * Sigmoid(x), are one function of it, which the runtime is asked for
     (rules of `evaluated`), as it may fuse them.
 E5. A float constant of 256 values at most takes part in E3. One of one value makes the operator a function
@@ -36,6 +36,7 @@ from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.pair_tables import are_few, emit_pair, emit_real_pair
 from intsim_converters.onnx.sums import ratio
 from intsim_converters.onnx.values import Codes, Meaning, Pending, Real
+from intsim_converters.onnx.wide_pairs import emit_wide_pair, is_wide
 
 from intsim.arithmetic import Add as AddStep
 from intsim.arithmetic import Register, Requantization
@@ -207,6 +208,8 @@ def _finish(op: Lowering, quantize: Lowering, sides: list, y: Meaning) -> Codes:
     function = _FUNCTIONS[op.name]
     op.require(y.axis is None, "output must have one scale. [E3]")
     first, second = sides
+    if is_wide(op.name, sides, y):
+        return emit_wide_pair(quantize, op.name, (first, second), y)
     return emit_real_pair(
         quantize, (first, second), y, lambda a, b: quantized(quantize, np.asarray(function(a, b)), y)
     )
