@@ -89,9 +89,16 @@ def _sums(layer, quant):
     w = torch.round(weight.value.double() / weight.scale.double())
     bias = None
     if layer.bias is not None and layer.bias_quant.is_quant_enabled and not promised(layer):
-        held = layer.bias_quant(layer.bias, quant, weight)
-        bias = torch.round(held.value.double() / held.scale.double())
+        bias = integer_bias(layer.bias_quant(layer.bias, quant, weight), quant, weight)
     return products(layer, x, w, bias).numpy().astype(np.int64)
+
+
+def integer_bias(bias, x, weight):
+    """A bias as integers of the sum; None where its scale is another."""
+    scale = x.scale.reshape(-1) * weight.scale.reshape(-1)
+    if not torch.equal(*torch.broadcast_tensors(scale, bias.scale.reshape(-1))):
+        return None
+    return torch.round(bias.value.double() / bias.scale.double())
 
 
 def products(layer, x, weight, bias):

@@ -6,7 +6,7 @@ import brevitas.nn as qnn
 import torch
 from brevitas.quant_tensor import QuantTensor
 
-from tests.converters.brevitas.agree import LAYERS, products, real
+from tests.converters.brevitas.agree import LAYERS, integer_bias, products, real
 
 
 @contextmanager
@@ -38,7 +38,8 @@ def _sums(layer, x, weight, bias):
     result = products(layer, *operands, None) * scale
     if bias is not None:
         flat = real(bias).double()
-        if isinstance(bias, QuantTensor):  # its integers, at the exact scale
-            flat = torch.round(flat / bias.scale.double()) * scale.reshape(-1)
+        whole = integer_bias(bias, x, weight) if isinstance(bias, QuantTensor) else None
+        if whole is not None:  # at the exact scale
+            flat = whole * scale.reshape(-1)
         result = result + flat.reshape(1, -1, *[1] * (result.ndim - 2))
     return result.float()
