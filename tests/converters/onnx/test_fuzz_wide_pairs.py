@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from intsim.errors import ConversionError
 from tests.converters.onnx.agree import assert_agrees
 from tests.converters.onnx.builder import OnnxBuilder
-from tests.converters.onnx.drawing import scales, zero_points
+from tests.converters.onnx.drawing import agree_or_assume, scales, zero_points
 from tests.converters.onnx.test_refusals import refusal
 
 WIDE = ("int16", "uint16", "int8", "uint8")
@@ -55,7 +55,7 @@ def pairs(draw: st.DrawFn, form: str) -> bytes:
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_every_integer_is_the_runtimes(form: str, dialect: str, data: st.DataObject) -> None:
-    assert assert_agrees(data.draw(pairs(form)), dialect) > 0
+    agree_or_assume(data.draw(pairs(form)), dialect, ["[W2]"])
 
 
 def test_a_relu_limits_the_codes_where_it_may() -> None:
