@@ -3,7 +3,8 @@
 Rules (I), cited by the lowerings
 ---------------------------------
 I1. The runtime has such an operator for 8-bit codes alone, input and output of one type and one scale each,
-    in float32. Between other codes it computes in float.
+    in float32. Between other codes it computes in float; dialect integer carries averages over to codes of
+    16 bits at most.
 I2. An activation behind it limits the codes, last of all.
 I3. The runtime carries a DequantizeLinear through Reshape, Transpose, Squeeze, Unsqueeze, Slice, and from
     operator set 12 on MaxPool, unless a QuantizeLinear reads there too; Identity and Dropout it drops. What
@@ -28,6 +29,7 @@ from intsim.ops import Clamp, Op
 
 _EIGHT = ("int8", "uint8")
 
+_MOST_BITS = 16
 _CARRIED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "MaxPool", "Identity", "Dropout")
 
 Nodes = Sequence[tuple[str, Op]]
@@ -60,12 +62,19 @@ def _check_carried(op: Lowering) -> None:
         name = node.inputs[0]
 
 
-def check_codes(op: Lowering, x: Codes, meaning: Meaning, y: Meaning) -> None:
-    """Rule I1."""
-    op.require(
-        x.dtype in _EIGHT and y.dtype == x.dtype,
-        f"float region: input and output must both be int8 or uint8, not {x.dtype} and {y.dtype}. [I1]",
-    )
+def check_codes(op: Lowering, x: Codes, meaning: Meaning, y: Meaning, carried: bool = False) -> None:
+    """Rule I1.
+
+    carried : whether the operator is carried over to other codes
+    """
+    if carried and not op.as_runtime:
+        bits = max(x.format.bits, y.format.bits)
+        op.require(bits <= _MOST_BITS, f"codes must have {_MOST_BITS} bits at most, not {bits}. [I1]")
+    else:
+        op.require(
+            x.dtype in _EIGHT and y.dtype == x.dtype,
+            f"float region: input and output must both be int8 or uint8, not {x.dtype} and {y.dtype}. [I1]",
+        )
     op.require(meaning.axis is None and y.axis is None, "input and output must have one scale. [I1]")
     op.require(
         meaning.scale.dtype == y.scale.dtype == np.float32,

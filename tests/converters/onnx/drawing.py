@@ -58,6 +58,13 @@ def output_meaning(draw: st.DrawFn, b: OnnxBuilder, dtype: str, reach: float) ->
     return b.meaning("y", scale, draw(zero_points(dtype)), dtype)
 
 
+def between(b: OnnxBuilder, form: str, op: str, x: str, meanings: list[list[str]], **attributes: Any) -> str:
+    """An operator on codes: com.microsoft's, or ONNX' between DequantizeLinear and QuantizeLinear."""
+    if form == "QLinear":
+        return b.node(f"QLinear{op}", [x, *meanings[0], *meanings[1]], ["y"], MICROSOFT, **attributes)
+    return b.quantize(b.node(op, [b.dequantize(x, meanings[0])], **attributes), meanings[1], "y")
+
+
 @st.composite
 def windows(draw: st.DrawFn, axes: int = 2, dilated: bool = True) -> dict[str, Any]:
     """A window that fits: kernel, size and the attributes of an operator."""

@@ -71,6 +71,14 @@ MOVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("Resize", {"roi": [], "scales": [1, 1, 2, 2]}, {"mode": "nearest"}),
     ("GlobalMaxPool", {}, {}),
 ]
+def test_codes_too_wide_for_dialect_integer() -> None:
+    b = OnnxBuilder()
+    x = b.input("x", (1, 2, 4, 4), "int32")
+    x = b.dequantize(x, [b.constant("s", HALF, "float32"), b.constant("z", 0, "int32")])
+    (found,) = refusal(closed(b, b.node("GlobalAveragePool", [x])), "integer")
+    assert found.endswith("codes must have 16 bits at most, not 32. [I1]")
+
+
 IN_FLOAT = ", where the runtime computes in float. [I3]"
 
 
