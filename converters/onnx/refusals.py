@@ -14,6 +14,7 @@ OLDEST = 10
 _CONTROL = "runs other graphs; control flow is not converted"
 _RANDOM = "draws random numbers; its result is not a function of its inputs"
 _STATE = "is a recurrent cell, which keeps a state that a network here has not"
+_FLOATS = "adds up floats, in an order that decides their last bits; no integer operator stands for it"
 _ROWS = "looks up rows whose scales run in blocks, but codes have one scale, or one per index of an axis"
 _DYNAMIC = "computes a scale from the data; quantize statically, so that scales are constants"
 
@@ -33,6 +34,29 @@ REASONS: dict[str, str] = {
         ),
         _RANDOM,
     ),
+    **dict.fromkeys(
+        (
+            "Attention",
+            "Einsum",
+            "GroupNormalization",
+            "InstanceNormalization",
+            "LRN",
+            "LayerNormalization",
+            "LogSoftmax",
+            "LpNormalization",
+            "LpPool",
+            "MeanVarianceNormalization",
+            "ReduceL1",
+            "ReduceL2",
+            "ReduceLogSumExp",
+            "RMSNormalization",
+            "SimplifiedLayerNormalization",
+            "SkipLayerNormalization",
+            "SkipSimplifiedLayerNormalization",
+        ),
+        _FLOATS,
+    ),
+    "BatchNormalization": "computes in float; fold it into the layer before it, and quantize then",
     "GatherBlockQuantized": _ROWS,
     "DynamicQuantizeLinear": _DYNAMIC,
     "DynamicQuantizeMatMul": _DYNAMIC,
