@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -233,9 +233,12 @@ class Thresholds(Step):
 
     def exact(self, value: Array) -> Array:
         rows = self.values if value.dtype != object else self.values.astype(object)
-        wide = value[..., None]
-        reached = wide >= rows if self.compare is Compare.AT_LEAST else wide > rows
-        return np.asarray(np.count_nonzero(reached, axis=-1)).astype(value.dtype)
+        side: Literal["left", "right"] = "right" if self.compare is Compare.AT_LEAST else "left"
+        if self.channels() == 1:
+            return np.asarray(np.searchsorted(rows.reshape(-1), value, side)).astype(value.dtype)
+        wide = np.broadcast_to(value, np.broadcast_shapes(value.shape, rows.shape[:1]))
+        found = [np.searchsorted(row, wide[..., channel], side) for channel, row in enumerate(rows)]
+        return np.stack(found, axis=-1).astype(value.dtype)
 
     def channels(self) -> int:
         return int(self.values.shape[0]) if self.values.ndim == 2 else 1
