@@ -1,5 +1,8 @@
 """Layers besides convolutions and dense ones, and every public layer of brevitas.nn: converted or refused."""
 
+import re
+from pathlib import Path
+
 import brevitas.nn as qnn
 import brevitas.quant as bq
 import numpy as np
@@ -248,6 +251,18 @@ PUBLIC = [getattr(qnn, name) for name in dir(qnn) if isinstance(getattr(qnn, nam
 @pytest.mark.parametrize("kind", PUBLIC, ids=lambda kind: kind.__name__)
 def test_every_public_layer_is_converted_or_refused_with_a_reason(kind):
     assert (kind in LOWERINGS) != (kind in REASONS)
+
+
+def test_the_readme_names_them_all():
+    """Each in one row of its table, the last of which is of what is refused."""
+    text = (Path(__file__).parents[3] / "README.md").read_text()
+    section = text.split("## From Brevitas")[1].split("## From QONNX")[0]
+    converted, refused = section.split("| Refused |")
+    names = [
+        {word for word in re.findall(r"\w+", part) if hasattr(qnn, word)} for part in (converted, refused)
+    ]
+    assert names[0] == {kind.__name__ for kind in PUBLIC if kind in LOWERINGS}
+    assert names[1] == {kind.__name__ for kind in PUBLIC if kind in REASONS}
 
 
 UNDONE = {
