@@ -115,20 +115,22 @@ def _global_average(pool: Lowering, given: Shape) -> Average:
         check_codes(op, x, meaning, y, carried=True)
         exact = Sum((0, 1), keepdims=True, accumulator=accumulator(x.dtype, x.dtype))
         sums = op.step(exact, op.view(x, layout), name="accumulator")
-        with np.errstate(all="ignore"):
-            ratios = np.atleast_1d(meaning.scale[0] / (y.scale[0] * np.float32(count)))
-        op.require(
-            np.isfinite(ratios).all() and ratios[0] < 2.0**30,
-            f"ratio of scales must be finite, not {ratios[0]}",
-        )
-        rule = requantization(op, ratios, y)
-        offset = -int(meaning.zero_point[0]) * count
-        if offset:
-            rule = Requantization((Add(values=offset), *rule.steps), rule.format)
+        rule = mean_of_sum(op, meaning, y, count)
         to = _in_file(shape, (1, 1), layout)
         return op.emit(Requantize(rule), sums, shape=to, dtype=y.dtype, layout=layout, meaning=y)
 
     return average
+
+
+def mean_of_sum(op: Lowering, x: Meaning, y: Meaning, count: int) -> Requantization:
+    """Rule P2, behind the sum of so many codes."""
+    with np.errstate(all="ignore"):
+        ratios = np.atleast_1d(x.scale[0] / (y.scale[0] * np.float32(count)))
+    good = bool(np.isfinite(ratios).all() and ratios[0] < 2.0**30)
+    op.require(good, f"ratio of scales must be finite, not {ratios[0]}")
+    rule = requantization(op, ratios, y)
+    offset = -int(x.zero_point[0]) * count
+    return Requantization((Add(values=offset), *rule.steps), rule.format) if offset else rule
 
 
 def _average(pool: Lowering, given: Shape) -> Average:

@@ -17,7 +17,8 @@ from intsim_converters.onnx.lower_compare import differ
 from intsim_converters.onnx.lower_doors import requantized
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Constant
-from intsim_converters.onnx.moving import code_name, whole
+from intsim_converters.onnx.moving import code_name
+from intsim_converters.onnx.reductions import axes_of, sampled, without
 from intsim_converters.onnx.values import FORMATS, Codes, Pending, Real, Shape
 
 from intsim.ops import ArgMax, ArgMin, Op, ReduceMax, ReduceMin, Reshape
@@ -49,36 +50,14 @@ def _plain(op: Lowering, value: Real, label: str) -> Codes:
 
 
 def _reduced(op: Lowering, x: Codes, name: str | None) -> Codes:
-    axes = _axes(op, len(x.shape))
+    axes = axes_of(op, len(x.shape))
     keepdims = bool(op.attribute("keepdims", 1))
-    shape = _without(x.shape, axes, keepdims)
+    shape = without(x.shape, axes, keepdims)
     if not axes:
         sample = op.target.batch.sample(x.shape)
         return op.emit(Reshape(sample), op.view(x), shape=x.shape, dtype=x.dtype, name=name)
-    held, axes = _sampled(op, x, axes)
+    held, axes = sampled(op, x, axes)
     return _emitted(op, _REDUCTIONS[op.name](axes, keepdims), held, shape, x.dtype, name)
-
-
-def _axes(op: Lowering, rank: int) -> tuple[int, ...]:
-    """The axes that go, ascending: an attribute before version 18, then an input; left out, all or none."""
-    given = op.attribute("axes") if op.opset < 18 else op.ints(1) if op.has(1) else None
-    if not given:
-        return () if op.attribute("noop_with_empty_axes", 0) else tuple(range(rank))
-    op.require(all(-rank <= axis < rank for axis in given), f"axes must be of {rank} axes, not {given}")
-    return tuple(sorted({axis % rank for axis in given}))
-
-
-def _without(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
-    sizes = [1 if axis in axes else size for axis, size in enumerate(shape)]
-    return tuple(size for axis, size in enumerate(sizes) if keepdims or axis not in axes)
-
-
-def _sampled(op: Lowering, x: Codes, axes: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
-    """The network's tensor, and the axes in it: the first axis is there only where it goes."""
-    lead = int(op.target.batch.batched(x.shape))
-    if 0 in axes:
-        return whole(op, x), axes
-    return op.view(x), tuple(axis - lead for axis in axes)
 
 
 def _emitted(op: Lowering, node: Op, held: str, shape: Shape, dtype: str, name: str | None) -> Codes:
@@ -102,7 +81,7 @@ def lower_argument(op: Lowering) -> None:
     rank, axis = len(x.shape), op.attribute("axis", 0)
     op.require(-rank <= axis < rank, f"axis must be of {x.shape}, not {axis}")
     axis, keepdims = axis % rank, bool(op.attribute("keepdims", 1))
-    held, (within,) = _sampled(op, x, (axis,))
+    held, (within,) = sampled(op, x, (axis,))
     last = bool(op.attribute("select_last_index", 0))
     node = _ARGUMENTS[op.name](within, keepdims, last, FORMATS["int64"])
-    _emitted(op, node, held, _without(x.shape, (axis,), keepdims), "int64", None)
+    _emitted(op, node, held, without(x.shape, (axis,), keepdims), "int64", None)
