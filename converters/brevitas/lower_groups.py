@@ -2,10 +2,8 @@
 
 Rules
 -----
-G1. A group's scales are fractions: over a common unit they are integers m[g], and the sum is unit times the
-    sum over g of m[g] * D[g], D[g] the sum over a group of (w - z[g]) * (x - zx): a `group_dense`.
-G2. The unit is one for all outputs where their sums then fit 64 bits, else one per output. Sums that 64 bits
-    do not surely hold even then are refused.
+G1, G2. The sums are whole numbers by the rules of `group_scales`. Sums that 64 bits do not surely hold are
+    refused.
 G3. The register has 32 bits if they surely hold the sums, else 64. A bias is added in reals.
 """
 
@@ -23,39 +21,14 @@ from intsim_converters.brevitas.affine import Affine
 from intsim_converters.brevitas.carried import Carried
 from intsim_converters.brevitas.floats import exact_sum, is_power_of_two, sum_error
 from intsim_converters.brevitas.lowering import Lowering
-from intsim_converters.brevitas.weights import bits_of, codes_of, fractions, integers_of, real_bias
-from intsim_converters.dyadic import common_unit
+from intsim_converters.brevitas.weights import bits_of, codes_of, integers_of, real_bias
+from intsim_converters.group_scales import Groups, whole_scales
 
 from intsim.arithmetic import Accumulator
 from intsim.formats import IntFormat
 from intsim.ops import GroupDense
 
 Array = np.ndarray[Any, Any]
-_MOST = 1 << 63
-
-
-@dataclass(frozen=True)
-class Groups:
-    """Weights with scales of groups.
-
-    codes : (K, C)
-    zeros : (K, G), or one
-    scales : K lists of G
-    length : of a group
-    """
-
-    codes: Array
-    zeros: Array
-    scales: list[list[Fraction]]
-    length: int
-    format: IntFormat
-
-    def magnitudes(self) -> Array:
-        """The sum of |w - z| over each group: (K, G)."""
-        depth = self.codes.shape[1]
-        zeros = np.broadcast_to(self.zeros, (len(self.scales), len(self.scales[0])))
-        wide = np.repeat(zeros, self.length, axis=1)[:, :depth]
-        return np.add.reduceat(np.abs(self.codes - wide), np.arange(0, depth, self.length), axis=1)
 
 
 def has_groups(layer: Any) -> bool:
@@ -68,25 +41,26 @@ def group_sums(op: Lowering, x: Carried, zero: int) -> tuple[GroupDense, Carried
     """The node of a layer's sums, and what they stand for."""
     op.require(x.rank == 1, f"input must have one axis per sample, not shape {x.shape}")
     op.require(x.affine.channels == 1, "input must have one scale")
-    groups = _read(op)
-    largest = max(abs(x.format.min - zero), abs(x.format.max - zero))
-    units, whole, reach = _units(op, groups, largest)
-    narrow = max(reach) < 1 << 31
+    groups, format = _read(op)
+    found = whole_scales(groups, max(abs(x.format.min - zero), abs(x.format.max - zero)))
+    op.require(found.fits, f"{found.misfit()}. [G2]")
+    narrow = max(found.reach) < 1 << 31
     node = GroupDense(
         groups.codes,
-        whole,
+        found.integers,
         groups.length,
-        groups.zeros,
-        weight_format=groups.format,
-        scale_format=IntFormat.covering(0, int(whole.max())),
-        zero_format=IntFormat.covering(min(int(groups.zeros.min()), 0), int(groups.zeros.max())),
+        groups.zero,
+        weight_format=format,
+        scale_format=IntFormat.covering(0, int(found.integers.max())),
+        zero_format=IntFormat.covering(min(int(groups.zero.min()), 0), int(groups.zero.max())),
         input_zero_point=zero,
         accumulator=Accumulator() if narrow else Accumulator(IntFormat(64)),
     )
-    return node, _meaning(op, x, node, units, reach)
+    return node, _meaning(op, x, node, found.units, found.reach)
 
 
-def _read(op: Lowering) -> Groups:
+def _read(op: Lowering) -> tuple[Groups, IntFormat]:
+    """The weights, and their format."""
     quant = op.module.quant_weight(None)
     op.require(
         isinstance(quant, GroupwiseIntQuantTensor), f"weights must be integers, not {type(quant).__name__}"
@@ -97,17 +71,13 @@ def _read(op: Lowering) -> Groups:
     codes = codes_of(op.where, "weights", _Plain(*plain))
     zeros = integers_of(op.where, "weight zero point", quant.zero_point_)
     groups = codes.shape[1]
-    rows = fractions(quant.scale_.expand(channels, groups, 1))
+    scale = quant.scale_.expand(channels, groups, 1).detach().double().reshape(channels, groups).numpy()
+    good = bool((np.isfinite(scale) & (scale > 0)).all())
+    op.require(good, "scales of groups must be positive and finite")
+    rows = zeros.reshape(-1, groups) if zeros.any() else np.zeros((1, 1), np.int64)
+    zero = np.broadcast_to(rows, scale.shape)
     format = IntFormat(bits_of(op.where, quant.bit_width), bool(quant.signed))
-    return Groups(
-        codes.reshape(channels, -1)[:, :depth],
-        np.zeros((), np.int64)
-        if not zeros.any()
-        else np.broadcast_to(zeros.reshape(-1, groups), (channels, groups)),
-        [list(rows[k * groups : (k + 1) * groups]) for k in range(channels)],
-        int(quant.group_size),
-        format,
-    )
+    return Groups(codes.reshape(channels, -1)[:, :depth], scale, zero, int(quant.group_size)), format
 
 
 @dataclass(frozen=True)
@@ -117,28 +87,6 @@ class _Plain:
     value: torch.Tensor
     scale: torch.Tensor
     zero_point: torch.Tensor
-
-
-def _units(op: Lowering, groups: Groups, largest: int) -> tuple[list[Fraction], Array, list[int]]:
-    """Rules G1 and G2: a unit per output, the scales over it, and what no sum exceeds."""
-    magnitudes = np.maximum(groups.magnitudes(), 1).astype(object) * largest
-    one = [common_unit(scale for row in groups.scales for scale in row)] * len(groups.scales)
-    units, rows = one, _over(groups.scales, one)
-    if (rows * magnitudes).sum(axis=1).max() >= _MOST:
-        units = [common_unit(row) for row in groups.scales]
-        rows = _over(groups.scales, units)
-    reach = [int(entry) for entry in (rows * magnitudes).sum(axis=1)]
-    bits = max(reach).bit_length() + 1
-    op.require(
-        bits <= 64, f"sums must fit 64 bits, but over a common unit of the groups' scales need {bits}. [G2]"
-    )
-    return units, rows.astype(np.int64), reach
-
-
-def _over(scales: list[list[Fraction]], units: list[Fraction]) -> Array:
-    """The scales as integers over a unit per output, as Python has them."""
-    rows = [[int(scale / unit) for scale in row] for row, unit in zip(scales, units, strict=True)]
-    return np.array(rows, object)
 
 
 def _meaning(op: Lowering, x: Carried, node: GroupDense, units: list[Fraction], reach: list[int]) -> Carried:
