@@ -77,6 +77,19 @@ def fixed_rows(
 
 
 @compiled
+def summed(row: Any, table: Any) -> tuple[int, Any]:
+    """What to add to a row's codes for their places in a float32 table, and the entries' sum in order."""
+    top = int(row[0])
+    for k in range(row.size):
+        top = max(top, int(row[k]))
+    shift = table.size - 1 - top
+    total = table[int(row[0]) + shift]
+    for k in range(1, row.size):
+        total = np.float32(total + table[int(row[k]) + shift])
+    return shift, total
+
+
+@compiled
 def float_rows(
     x: Any,
     table: Any,
@@ -89,18 +102,13 @@ def float_rows(
     out: Any,
 ) -> None:
     """Rows begin to end in float32: the sum in order, its reciprocal, a product, each rounded once."""
-    last, keep, real = table.size - 1, out.dtype.type, np.float32
+    keep, real = out.dtype.type, np.float32
     for i in range(begin, end):
         row, to = x[i], out[i]
-        top = int(row[0])
-        for k in range(row.size):
-            top = max(top, int(row[k]))
-        total = table[int(row[0]) - top + last]
-        for k in range(1, row.size):
-            total = real(total + table[int(row[k]) - top + last])
+        shift, total = summed(row, table)
         share = real(real(1) / real(total * scale))
         for k in range(row.size):
-            value = min(real(table[int(row[k]) - top + last] * share), real(1 << 24))
+            value = min(real(table[int(row[k]) + shift] * share), real(1 << 24))
             floor = real(np.floor(value))
             twice = real(real(value - floor) * real(2))
             code = int(floor) + int(goes_up(value, floor, twice, rounding)) + zero_point
@@ -112,15 +120,10 @@ def quotient_rows(
     x: Any, table: Any, multiplier: Any, zero_point: int, ends: Any, begin: int, end: int, out: Any
 ) -> None:
     """Rows begin to end in float32: the sum in order, products and their quotients, each rounded once."""
-    last, keep, real = table.size - 1, out.dtype.type, np.float32
+    keep, real = out.dtype.type, np.float32
     for i in range(begin, end):
         row, to = x[i], out[i]
-        top = int(row[0])
+        shift, total = summed(row, table)
         for k in range(row.size):
-            top = max(top, int(row[k]))
-        total = table[int(row[0]) - top + last]
-        for k in range(1, row.size):
-            total = real(total + table[int(row[k]) - top + last])
-        for k in range(row.size):
-            share = real(real(table[int(row[k]) - top + last] * multiplier) / total)
+            share = real(real(table[int(row[k]) + shift] * multiplier) / total)
             to[k] = keep(min(max(int(np.rint(share)) + zero_point, ends[0]), ends[1]))
