@@ -36,7 +36,7 @@ from intsim.arithmetic import (
 )
 from intsim.arithmetic.dialects import DIALECTS, Dialect
 from intsim.engine import run
-from intsim.errors import IntsimError
+from intsim.errors import IntsimError, SpecError
 from intsim.formats import IntFormat
 from intsim.network import Network, Node
 from intsim.network.datapath import accumulator_of
@@ -161,8 +161,13 @@ def _variants(network: Network, region: Region, file: Network | None) -> Iterato
             continue
         for words, other in _REGISTERS:
             register = other.replace(order=accumulator.order, zero_point=accumulator.zero_point)
-            if register != accumulator:
-                yield Reason("overflow", words), {node.name: node.op.replace(accumulator=register)}
+            if register == accumulator:
+                continue
+            try:
+                op = node.op.replace(accumulator=register)
+            except SpecError:  # of groups, tiles have the size
+                continue
+            yield Reason("overflow", words), {node.name: op}
     yield from _files(region, file)
 
 

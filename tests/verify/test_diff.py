@@ -22,7 +22,7 @@ from intsim.errors import SpecError
 from intsim.formats import IntFormat
 from intsim.network import NetworkBuilder
 from intsim.ops import Clamp as ClampOp
-from intsim.ops import Conv2d, Requantize, Reshape, Transpose
+from intsim.ops import Conv2d, GroupDense, Requantize, Reshape, Transpose
 from intsim.verify.diff import diff as diff_by
 from intsim.verify.diff_doubts import Undecided
 from intsim.verify.diff_reasons import Reason
@@ -140,6 +140,22 @@ def test_the_reason_is_an_overflow(accumulator, words):
     assert found.reason == Reason("overflow", words)
     narrow = diff(network_of(accumulator=accumulator), Side(network_of()), batches())
     assert narrow.reason.kind == "overflow"
+
+
+def test_a_register_of_sums_over_groups():
+    """Pairs of products are no groups of three; registers without tiles are tried."""
+
+    def layer(register):
+        builder = NetworkBuilder()
+        op = GroupDense(np.full((2, 6), 15), np.full((2, 2), 9), 3, accumulator=register)
+        builder.output(builder.add(op, builder.input("x", (6,), IntFormat(8)), name="y"))
+        return builder.build()
+
+    side = Side(layer(Accumulator(IntFormat(16))), ("y",))
+    side.axes = {"y": None}
+    side.run = lambda inputs, names: run(side.network, inputs).outputs
+    found = diff(layer(Accumulator()), side, [{"x": RNG.integers(-128, 128, (40, 6)).astype(np.int8)}])
+    assert found.reason == Reason("overflow", "the register is int16 and does WRAP")
 
 
 def test_a_layout_that_is_told_is_no_difference():
