@@ -161,7 +161,7 @@ def _with_number(op: Lowering, a: Any, b: Any, sign: int) -> Carried:
     if turned:
         x = _times(op, x, Fraction(-1))
     op = replace(op, args=(x,))
-    x = op.operand()
+    x = op.settled(op.operand())
     op.require(not x.after, _AFTER)
     reach = tuple(entry + abs(number) for entry in x.reach)
     error = tuple(_at(x.error, c) + UNIT * entry for c, entry in enumerate(reach))
@@ -170,7 +170,7 @@ def _with_number(op: Lowering, a: Any, b: Any, sign: int) -> Carried:
 
 def _times(op: Lowering, given: Any, number: Fraction) -> Carried:
     """Rule B3, of a product."""
-    x = replace(op, args=(given,)).operand()
+    x = op.settled(replace(op, args=(given,)).operand())
     op.require(not x.after, _AFTER)
     factor, channels = Span.of(number), x.affine.channels
     affine = x.affine.then([factor] * channels, [Span.of(0)] * channels)

@@ -21,7 +21,7 @@ from intsim_converters.brevitas.weights import fractions
 
 @lowers(torch.nn.BatchNorm1d, torch.nn.BatchNorm2d)
 def lower_batch_norm(op: Lowering) -> Carried:
-    x, norm = op.operand(), op.module
+    x, norm = op.settled(op.operand()), op.module
     op.require(not x.after, "a batch norm must stand before the activation, or behind a quantizer")
     op.require(norm.track_running_stats and norm.running_mean is not None, "must have running statistics")
     channels = norm.num_features

@@ -36,7 +36,7 @@ def lower_cat(op: Lowering) -> Carried:
 
 
 def _join(op: Lowering, given: Sequence[Any], dim: int) -> Carried:
-    parts = [replace(op, args=(x,)).operand() for x in given]
+    parts = [op.settled(replace(op, args=(x,)).operand()) for x in given]
     rank = parts[0].rank
     axis = (dim + rank + 1 if dim < 0 else dim) - 1
     op.require(axis >= 0, "samples must not be joined along the batch")

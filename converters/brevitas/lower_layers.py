@@ -25,7 +25,7 @@ from intsim_converters.brevitas.weights import Bias, Weights, read_bias, read_we
 from intsim_converters.brevitas.windows import pair, window
 
 from intsim.arithmetic import Accumulator
-from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op, Reshape, TransposeConv2d
+from intsim.ops import Conv2d, Dense, DepthwiseConv2d, Op, Reshape, Transpose, TransposeConv2d
 
 Array = np.ndarray[Any, Any]
 
@@ -65,8 +65,13 @@ def lower_linear(op: Lowering) -> Any:
         node, y = group_sums(op, x, zero)
         return quantized(op, op.chain([node], x.name, op.where, y))
     layer = _read(op)
-    op.require(layer.x.rank == 1, f"input must have one axis per sample, not shape {layer.x.shape}")
-    return _finish(op, layer, Dense(weight=layer.weights.codes, **layer.fields))
+    node = Dense(weight=layer.weights.codes, **layer.fields)
+    if layer.x.rank == 1:
+        return _finish(op, layer, node)
+    alike = len(layer.weights.scales) == 1 and not layer.real_bias
+    op.require(alike, f"weights must have one scale and biases be integers where inputs are {layer.x.shape}")
+    there, back = ((0, 2, 1), (0, 2, 1)) if layer.x.rank == 2 else ((2, 0, 1), (1, 2, 0))
+    return _finish(op, layer, node, before=[Transpose(there)], behind=[Transpose(back)])
 
 
 @lowers(qnn.QuantConv2d, qnn.QuantConv1d)
@@ -111,14 +116,11 @@ def lower_scale_bias(op: Lowering) -> Any:
     layer = _read(op)
     shape = layer.x.shape
     op.require(_shape(op) == shape, f"must give shape {shape} as it is, not {_shape(op)}; see runtime_shape")
-    x = (
-        op.chain([Reshape((1, 1, *shape))], layer.x.name, f"{op.where}.input", layer.x)
-        if len(shape) == 1
-        else layer.x
-    )
     weight = layer.weights.codes.reshape(-1, 1, 1, 1)
     node = DepthwiseConv2d(weight=weight, **layer.fields)
-    return _finish(op, replace(layer, x=x), node, [Reshape(shape)] if len(shape) == 1 else [])
+    if len(shape) > 1:
+        return _finish(op, layer, node)
+    return _finish(op, layer, node, before=[Reshape((1, 1, *shape))], behind=[Reshape(shape)])
 
 
 def _read(op: Lowering) -> Layer:
@@ -183,7 +185,9 @@ def _scales(x: Carried, weights: Weights, channels: int) -> tuple[Fraction, ...]
     return tuple(a * b for a in given for b in weights.scales)
 
 
-def _finish(op: Lowering, layer: Layer, node: Op, behind: Sequence[Op] = ()) -> Any:
+def _finish(
+    op: Lowering, layer: Layer, node: Op, *, before: Sequence[Op] = (), behind: Sequence[Op] = ()
+) -> Any:
     """The node of the sums, what they stand for, and the layer's output quantizer."""
     channels = layer.weights.codes.shape[0]
     scales = _scales(layer.x, layer.weights, channels)
@@ -191,8 +195,11 @@ def _finish(op: Lowering, layer: Layer, node: Op, behind: Sequence[Op] = ()) -> 
     if layer.real_bias:
         affine = affine.plus(layer.real_bias)
     reach, error = _floats(layer, scales)
-    y = Carried("", _shape(op), layer.accumulator.format, affine, error, reach)
-    return quantized(op, op.chain([node, *behind], layer.x.name, op.where, y))
+    shape = _shape(op)
+    if shape[0] != channels:  # features of many places, all with one scale
+        error, reach = (max(error),), (max(reach),)
+    y = Carried("", shape, layer.accumulator.format, affine, error, reach)
+    return quantized(op, op.chain([*before, node, *behind], layer.x.name, op.where, y))
 
 
 def _shape(op: Lowering) -> tuple[int, ...]:

@@ -14,11 +14,12 @@ from typing import Any, NoReturn
 from intsim_converters.brevitas.carried import Carried, Moved, Real
 from intsim_converters.brevitas.refusals import refuse
 from intsim_converters.brevitas.staircase import IntegerSteps
+from torch.nn import ReLU
 
 from intsim.arithmetic import Accumulator
-from intsim.formats import Quantization, TensorSpec
+from intsim.formats import IntFormat, Quantization, TensorSpec
 from intsim.network import NetworkBuilder
-from intsim.ops import Op
+from intsim.ops import Clamp, Op
 
 Rule = Callable[["Lowering"], Any]
 LOWERINGS: dict[Any, Rule] = {}
@@ -91,8 +92,21 @@ class Lowering:
 
     def integers(self, i: int = 0) -> tuple[Carried, int]:
         """An operand whose integers stand for scale * (n - zero), and its zero."""
-        x = self.operand(i)
+        x = self.settled(self.operand(i))
         return x, self.zero_of(x)
+
+    def settled(self, x: Carried) -> Carried:
+        """With relus done on integers, where one of them stands for 0; other functions wait."""
+        zeros = x.affine.zeros()
+        relus = all(type(function.call) is ReLU for function in x.after)
+        if not x.after or not relus or zeros is None or len(set(zeros)) != 1 or zeros[0].denominator != 1:
+            return x
+        least = max(int(zeros[0]), x.format.min)
+        if not isinstance(x.format, IntFormat) or least > x.format.max:
+            return x
+        y = x.replace(after=())
+        node = Clamp(lo=least, hi=x.format.max)
+        return y.replace(name=self.add(node, x.name, name=f"{x.name}.relu", like=y))
 
     def zero_of(self, x: Carried) -> int:
         """The integer that stands for 0, where a tensor's integers stand for scale * (n - zero)."""

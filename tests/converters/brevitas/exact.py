@@ -32,7 +32,8 @@ def true_sums():
 def _sums(layer, x, weight, bias):
     """Integers and scales as Brevitas has them; the layer's arithmetic in float64."""
     scale = x.scale.double().reshape(-1) * weight.scale.double().reshape(-1)
-    if not isinstance(layer, qnn.QuantLinear):
+    linear = isinstance(layer, qnn.QuantLinear)
+    if not linear:
         scale = scale.reshape(1, -1, *[1] * (x.value.ndim - 2))
     operands = [torch.round(part.value.double() / part.scale.double()) for part in (x, weight)]
     result = products(layer, *operands, None) * scale
@@ -41,5 +42,5 @@ def _sums(layer, x, weight, bias):
         whole = integer_bias(bias, x, weight) if isinstance(bias, QuantTensor) else None
         if whole is not None:  # at the exact scale
             flat = whole * scale.reshape(-1)
-        result = result + flat.reshape(1, -1, *[1] * (result.ndim - 2))
+        result = result + (flat if linear else flat.reshape(1, -1, *[1] * (result.ndim - 2)))
     return result.float()

@@ -5,12 +5,14 @@ import brevitas.quant as bq
 import numpy as np
 import pytest
 import torch
+from brevitas.quant.shifted_scaled_int import ShiftedUint8ActPerTensorFloat
 from intsim_converters.brevitas import convert, doubts
 from intsim_converters.brevitas.functions import CALLED, KNOWN, Form, function_of
 from torch import nn
 
 from intsim.errors import ConversionError
 from tests.converters.brevitas.agree import brevitas_integers, channels_last, codes, run_all
+from tests.converters.brevitas.exact import true_sums
 from tests.converters.brevitas.modules import calibrated, seen
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what torch and Brevitas say about themselves
@@ -93,7 +95,10 @@ def test_behind_codes(function):
     network = convert(module, example)
     trace = run_all(network, images).trace
     assert len(np.unique(trace["0"])) > 250
-    assert np.array_equal(trace["2"], found["2"]) or doubts(module, example)
+    wrong = trace["2"] != found["2"]
+    (doubt,) = doubts(module, example) or [None]
+    assert not wrong.any() or doubt.holds(trace["0"])[wrong].all()
+    assert doubt is None or doubt.sums < 16
     valley = function_of("", function).form is Form.VALLEY
     assert network.node("2").op.name == ("lookup" if valley else "requantize")
 
@@ -107,6 +112,8 @@ def test_slack_holds_what_torch_gives(function):
         wide = function.double()(x.double())
         function.float()
         alone = torch.cat([known(x[i : i + 1]) for i in range(2000)])
+        if known.form is Form.EXACT:
+            assert torch.equal(alone, known(x)[:2000])
         for given, true in ((known(x), wide), (alone, wide[:2000])):
             if known.form is Form.EXACT:
                 order = x[: len(given)].argsort()
@@ -192,6 +199,38 @@ def test_every_function_has_its_module():
     kinds = {type(module) for module in MODULES}
     assert kinds == set(KNOWN)
     assert {made for made in CALLED.values() if isinstance(made, type)} <= kinds
+
+
+class Relus(nn.Module):
+    def __init__(self, first, steps):
+        super().__init__()
+        self.first, self.conv, self.norm = first, qnn.QuantConv2d(3, 3, 1, bias=False), nn.BatchNorm2d(3)
+        self.last, self.steps = qnn.QuantIdentity(bit_width=6, **TENSOR), steps
+
+    def forward(self, x):
+        return self.last(self.steps(self, self.first(x)))
+
+
+@pytest.mark.parametrize("kind", [bq.Int8ActPerTensorFloat, ShiftedUint8ActPerTensorFloat])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        lambda m, x: m.conv(nn.functional.relu(x)),
+        lambda m, x: torch.relu(m.conv(x)) + torch.relu(m.conv(x)),
+        lambda m, x: m.norm(torch.relu(x)),
+        lambda m, x: torch.cat([torch.relu(x), torch.relu(x)], 2),
+    ],
+)
+def test_relus_that_no_quantizer_follows(kind, steps):
+    """On the integers themselves."""
+    first = nn.Sequential(qnn.QuantIdentity(**TENSOR), qnn.QuantIdentity(act_quant=kind, **TENSOR))
+    module, images = seen(Relus(first, steps), (3, 5, 4))
+    network = convert(module, torch.from_numpy(images[:2]))
+    with true_sums():
+        found, _ = brevitas_integers(module, images)
+    trace = run_all(network, images).trace
+    assert np.array_equal(trace["last"], channels_last(found["last"]))
+    assert "clamp" in [node.op.name for node in network.nodes]
 
 
 REFUSED = {

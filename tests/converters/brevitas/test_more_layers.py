@@ -98,6 +98,22 @@ def test_scales_and_biases(name):
     agreed(*calibrated(image(), layer, last(), shape=shape))
 
 
+@pytest.mark.parametrize("shape", [(5, 8), (3, 5, 8)])
+@pytest.mark.parametrize("options", [{"bias": False}, {"bias_quant": bq.Int32Bias, "weight_bit_width": 4}])
+def test_features_of_many_places(options, shape):
+    dense = qnn.QuantLinear(8, 6, weight_quant=bq.Int8WeightPerTensorFloat, **options)
+    agreed(*calibrated(image(), dense, last(), shape=shape))
+
+
+def test_scales_of_features_of_many_places_are_refused():
+    dense = qnn.QuantLinear(8, 6, weight_quant=bq.Int8WeightPerChannelFloat)
+    module, images = calibrated(image(), dense, last(), shape=(5, 8))
+    with pytest.raises(
+        ConversionError, match=r"^1: weights must have one scale and biases be integers where"
+    ):
+        convert(module, torch.from_numpy(images[:2]))
+
+
 class Words(nn.Module):
     def __init__(self, **options):
         super().__init__()

@@ -77,7 +77,7 @@ REFUSED = {
     ),
     "places as features": (
         lambda: [qnn.QuantLinear(6, 3), act()],
-        "body.0: input must have one axis per sample, not shape (2, 6, 6)",
+        "body.0: weights must have one scale and biases be integers where inputs are (2, 6, 6)",
     ),
     "more windows than fit": (
         lambda: [conv(), act(), nn.MaxPool2d(3, ceil_mode=True)],
