@@ -11,6 +11,10 @@ G4. What is divided by the output's scale is this exact real number, so that it 
 G5. That is what the group stands for, and what dialect integer gives. ONNX Runtime has float operators only:
     between doors MatMul of dequantized weights, else MatMulNBits, whose accuracy_level 4 makes blocks of int8
     of the activations; and a QLinearMatMul for 8-bit weights, which fails when it runs.
+G6. In float32 the result is off by at most (1 + 2**-24)**n - 1 of the sum of all magnitudes, whatever the
+    order of additions, n the terms and 8: each operand, the product and the quotient are rounded once, alpha
+    and the scaled bias too. A sum nearer to a threshold than that it may put on either side. This holds of
+    scales that are far from the ends of float32, and where the runtime does not take int8 blocks.
 
 References
 ----------
@@ -20,6 +24,7 @@ onnxruntime/core/optimizer/qdq_transformer/selectors_actions/qdq_selectors.cc.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -35,6 +40,9 @@ from intsim.ops import GroupDense, Requantize
 MOST_THRESHOLDS = 1 << 22
 """Of all outputs of one layer."""
 
+_FAR = Fraction(1 << 100)
+_WIDEST = (1 << 63) - 1
+
 
 def multiply(
     op: Lowering,
@@ -47,6 +55,7 @@ def multiply(
     bias: Sequence[Fraction] = (),
     factor: Fraction = Fraction(1),
     layout: Layout = Layout.PLAIN,
+    in_float32: bool = True,
 ) -> Codes:
     """Add the nodes of rows times a matrix, under the name of the QuantizeLinear's output.
 
@@ -55,6 +64,7 @@ def multiply(
     shape : the output's
     bias : one per output, or none
     factor : positive, of the product
+    in_float32 : whether rule G6 holds of the runtime's operator
     """
     codes = x.codes
     if not isinstance(codes, Codes):
@@ -85,7 +95,32 @@ def multiply(
         dense, op.view(codes, layout), name="accumulator", quantization=_meaning_of_sums(rates, axis)
     )
     rule = _requantization(op, scales, rates, list(bias), y)
-    return op.emit(Requantize(rule), sums, shape=shape, dtype=y.dtype, layout=layout, meaning=y)
+    made = op.emit(Requantize(rule), sums, shape=shape, dtype=y.dtype, layout=layout, meaning=y)
+    slack = _float32_slack(groups, scales, rates, list(bias))
+    if (
+        in_float32
+        and slack
+        and {groups.scale.dtype, x.meaning.scale.dtype, y.scale.dtype} == {np.dtype("f4")}
+    ):
+        op.target.slack[made.views[layout]] = np.array(slack, np.int64)
+    return made
+
+
+def _float32_slack(
+    groups: Groups, scales: WholeScales, rates: list[Fraction], bias: list[Fraction]
+) -> list[int]:
+    """How far from a threshold a sum may be that float32 puts beyond it, per output (G6); none: unknown."""
+    steps = groups.codes.shape[1] + 8
+    part = Fraction(steps, (1 << 24) - steps)
+    biases = bias if len(bias) == len(rates) else (bias or [Fraction(0)]) * len(rates)
+    found = []
+    for rate, reach, unit, more in zip(rates, scales.reach, scales.units, biases, strict=True):
+        magnitude = reach * rate + abs(more)
+        small = min(rate, unit, rate / unit)
+        if magnitude > _FAR or small < 1 / _FAR or reach + part * magnitude / rate > _WIDEST:
+            return []
+        found.append(math.ceil(part * magnitude / rate))
+    return found
 
 
 def _meaning_of_sums(rates: list[Fraction], axis: int) -> Quantization | None:

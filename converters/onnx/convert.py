@@ -13,7 +13,7 @@ from intsim_converters.onnx.dialects import DEFAULT, DIALECTS
 from intsim_converters.onnx.folding import fold
 from intsim_converters.onnx.lower_doors import emit_real
 from intsim_converters.onnx.lowering import LOWERINGS, Lowering
-from intsim_converters.onnx.model import Constant, Graph, Model, Node, Port
+from intsim_converters.onnx.model import Array, Constant, Graph, Model, Node, Port
 from intsim_converters.onnx.reader import Source, read_model
 from intsim_converters.onnx.refusals import node_reason, version_findings
 from intsim_converters.onnx.target import Refused, Target
@@ -33,12 +33,16 @@ class Conversion:
     batch : how the file's tensors are cut into samples
     layouts : for each tensor of the network that is named as in the file, the order of its axes
     shapes : of the file's outputs, with the batch
+    slack : for each tensor that ONNX Runtime computes in float32 where the network has integers, how far the
+        integers that the node behind it reads may be from a threshold for float32 to decide otherwise: one
+        number, or one per channel
     """
 
     network: Network
     batch: Batch
     layouts: Mapping[str, Layout]
     shapes: Mapping[str, Shape]
+    slack: Mapping[str, Array]
 
 
 class OnnxConverter:
@@ -71,9 +75,9 @@ class OnnxConverter:
 
     def runner(self, source: Path, dialect: str | None = None) -> Runner:
         """See `intsim.converter.RunningConverter`."""
-        from intsim_converters.onnx.runner import OnnxRunner  # needs a runtime
+        from intsim_converters.onnx.runner import runner_of  # needs a runtime
 
-        return OnnxRunner(source, self.default_dialect if dialect is None else dialect)
+        return runner_of(source, self.default_dialect if dialect is None else dialect)
 
 
 CONVERTER = OnnxConverter()
@@ -108,7 +112,7 @@ def _convert(model: Model, dialect: str, batch: Batch) -> Conversion:
     if target.findings:
         raise _failure(model, target.findings)
     try:
-        return Conversion(target.builder.build(), batch, target.layouts, target.shapes)
+        return Conversion(target.builder.build(), batch, target.layouts, target.shapes, target.slack)
     except SpecError as error:
         raise _failure(model, error.findings) from error
 

@@ -158,7 +158,13 @@ def _bias(op: Lowering, i: int, factor: Fraction = _ONE) -> list[Fraction]:
 
 
 def _bind(
-    op: Lowering, x: Real, groups: Groups, dtype: str, bias: list[Fraction], factor: Fraction = _ONE
+    op: Lowering,
+    x: Real,
+    groups: Groups,
+    dtype: str,
+    bias: list[Fraction],
+    factor: Fraction = _ONE,
+    in_float32: bool = True,
 ) -> None:
     """Leave the product of rows to the QuantizeLinear behind it."""
     shape, depth = x.shape, groups.codes.shape[1]
@@ -169,7 +175,8 @@ def _bind(
     whole = (*shape[:-1], len(groups.codes))
 
     def finish(quantize: Lowering, y: Meaning) -> Codes:
-        return multiply(quantize, x, groups, dtype, y, whole, bias=bias, factor=factor)
+        given = {"bias": bias, "factor": factor, "in_float32": in_float32}
+        return multiply(quantize, x, groups, dtype, y, whole, **given)
 
     op.bind(Pending(finish, pending_reason(op)))
 
@@ -245,7 +252,8 @@ def lower_matmul_nbits(op: Lowering) -> None:
     weights = Constant(op.node.inputs[1], f"uint{bits}", codes)
     scale = scale.reshape(outputs, count)
     value = Blocked(weights, scale, zero.astype(np.int64), 1, length)
-    _bind(op, dequantized(op, 0), _weights(op, value, (0, 1), "K"), weights.dtype, _bias(op, 5))
+    groups, in_float32 = _weights(op, value, (0, 1), "K"), op.attribute("accuracy_level", 0) <= 1
+    _bind(op, dequantized(op, 0), groups, weights.dtype, _bias(op, 5), in_float32=in_float32)
 
 
 def _packed(op: Lowering, i: int, shape: tuple[int, int], bits: int, what: str) -> Array:

@@ -6,6 +6,7 @@ D1. The network that tells names and layouts is the one of the dialect; where th
     of the first dialect that does not: a runtime runs what it has no integers for in float.
 D2. A file of a fixed batch gets that many samples at a time; the last ones are repeated to fill it, and cut
     off behind. One without a batch gets one sample at a time.
+D3. Of a product with scales in blocks, what float32 leaves open is rule G6 of `blocked`.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from intsim_converters.onnx.values import FORMATS, Layout
 from onnx import helper
 
 from intsim.errors import ConversionError
+from intsim.ops import Requantize
 
 _IMAGE = (2, 0, 1)
 """Of height, width, channels: where the file's channels, height and width are."""
@@ -76,6 +78,26 @@ class OnnxRunner:
         shape, axes = self.network.specs[name].shape, self.axes[name]
         theirs = shape if axes is None else tuple(shape[axis] for axis in axes)
         return x.reshape(len(x), *theirs) if x[0].size == np.prod(theirs, dtype=int) else x
+
+
+class DoubtingOnnxRunner(OnnxRunner):
+    """See `intsim.converter.DoubtingRunner` (rule D3)."""
+
+    doubt = "float32 of ONNX Runtime: the exact sum lies within its rounding error of a threshold"
+
+    def undecided(self, tensor: str, read: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+        """Rule D3."""
+        slack, op = self._conversion.slack.get(tensor), self.network.producers[tensor].op
+        if slack is None or not isinstance(op, Requantize):
+            return None
+        low, high = (op.requantization.apply(read.astype(np.int64) + side * slack) for side in (-1, 1))
+        return low, high
+
+
+def runner_of(source: Path, dialect: str) -> OnnxRunner:
+    """The runner of a file, which tells what float32 leaves open where it stands for integers."""
+    kind = DoubtingOnnxRunner if _converted(read_model(source), dialect).slack else OnnxRunner
+    return kind(source, dialect)
 
 
 def _converted(model: Model, dialect: str) -> Conversion:

@@ -40,6 +40,7 @@ class Target:
         self.specs: dict[str, TensorSpec] = {}
         self.layouts: dict[str, Layout] = {}
         self.shapes: dict[str, Shape] = {}
+        self.slack: dict[str, Array] = {}
         self.findings: list[Finding] = []
         self.outputs = {port.name for port in graph.outputs}
         self._readers: dict[str, list[Node]] = {}
