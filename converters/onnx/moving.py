@@ -2,7 +2,7 @@
 
 A move of what a DequantizeLinear gave is a move of its codes, which mean the same afterwards: the result
 waits for its QuantizeLinear or for the operator that is fused. Its codes are named as the output of the one
-QuantizeLinear that follows, if that means the same, else as the float tensor.
+QuantizeLinear that follows, if that means the same, else "<float tensor>/codes".
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def code_name(op: Lowering, value: Real, output: int = 0) -> str:
         quantize = Lowering(op.target, readers[0], op.dialect)
         if name not in op.target.outputs and _means(quantize, value.meaning):
             return readers[0].outputs[0]
-    return op.target.fresh(f"{name}/codes") if name in op.target.outputs else name
+    return op.target.fresh(f"{name}/codes")
 
 
 def _means(quantize: Lowering, meaning: Meaning) -> bool:

@@ -55,18 +55,19 @@ CERTIFICATE: dict[str, Any] = {"format": "intsim-certificate", "format_version":
 CERTIFICATE |= {"assumptions": {"inputs": {"*": RANGE}, "datapath": [str]}, "tensors": {"*": RANGE}}
 CERTIFICATE |= {"nodes": {"*": NODE}, "network": {"sha256": str}}
 
-# Rule V2: the group of an op that holds its output's format; "": it is the input's.
+# Rule V2: the group of an op that holds its output's format; "": it is the input's (of select's, the second).
 GROUPS = {
     "register": "add sub mul squared_difference",
     "positive": "leaky_relu prelu",
     "requantization": "requantize",
     ".": "lookup quantize constant embedding_lookup arg_max arg_min softmax log_softmax"
     " l2_normalization hard_swish float_avg_pool2d float_elementwise",
-    "": "clamp maximum minimum reshape transpose slice split pad concat pack unpack tile gather reduce_max"
-    " reduce_min mean space_to_depth depth_to_space max_pool2d avg_pool2d resize_nearest resize_bilinear",
+    "": "select clamp maximum minimum reshape transpose slice split pad concat pack unpack tile gather"
+    " reduce_max reduce_min mean space_to_depth depth_to_space max_pool2d avg_pool2d resize_nearest resize_bilinear",
 }
 FORMAT_AT = {op: group for group, ops in GROUPS.items() for op in ops.split()}
-SAME_SHAPE = ("add", "sub", "mul", "maximum", "minimum", "requantize", "clamp", "lookup", "hard_swish")
+SAME_SHAPE = ("add", "sub", "mul", "maximum", "minimum", "select", "float_elementwise")
+SAME_SHAPE += ("requantize", "clamp", "lookup", "hard_swish")
 
 
 class Tensor(NamedTuple):
@@ -172,7 +173,7 @@ def wide(values: list[Any], channels: int, where: str = "channels") -> list[Any]
 def made_by(op: str, g: Any, inputs: list[Tensor]) -> Tensor:
     """What is known of a node's outputs; only sums of tensors need the shape, to count their terms."""
     group, shape = FORMAT_AT.get(op), None
-    format = limits_of(g[group]) if group else inputs[0].format if group == "" else None
+    format = limits_of(g[group]) if group else inputs[op == "select"].format if group == "" else None
     format = limits_of(g) or format if op == "requantize" else format
     x: Any = inputs[0].shape if inputs else None
     if x and op in ("conv2d", "depthwise_conv2d", "max_pool2d", "avg_pool2d"):
