@@ -6,14 +6,6 @@ I1. The runtime has such an operator for 8-bit codes alone, input and output of 
     in float32. Between other codes it computes in float; dialect integer carries averages over to codes of
     16 bits at most.
 I2. An activation behind it limits the codes, last of all.
-I3. The runtime carries a DequantizeLinear through Reshape, Transpose, Squeeze, Unsqueeze, Slice, and from
-    operator set 12 on MaxPool, unless a QuantizeLinear reads there too; Identity and Dropout it drops. What
-    stands behind other moves is refused in ort: the runtime computes it in float, and gives other codes.
-
-References
-----------
-ONNX Runtime 1.31.1: onnxruntime/core/optimizer/qdq_transformer/qdq_propagation.cc,
-selectors_actions/qdq_selectors.cc.
 """
 
 from __future__ import annotations
@@ -30,36 +22,17 @@ from intsim.ops import Clamp, Op
 _EIGHT = ("int8", "uint8")
 
 _MOST_BITS = 16
-_CARRIED = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Slice", "MaxPool", "Identity", "Dropout")
 
 Nodes = Sequence[tuple[str, Op]]
 """Nodes in turn, each with its name behind the output's; the last has the output's."""
 
 
 def codes_behind(op: Lowering) -> tuple[Codes, Meaning]:
-    """Input 0 of an operator on reals, by rules B1 and I3: codes, and what they mean."""
+    """Input 0 of an operator on reals, by rules B1 and Q1: codes, and what they mean."""
     real = dequantized(op, 0)
     if not isinstance(real.codes, Codes):
         op.refuse(f"input of {op.name} must be computed, not a constant")
-    if op.as_runtime:
-        _check_carried(op)
     return real.codes, real.meaning
-
-
-def _check_carried(op: Lowering) -> None:
-    """Rule I3."""
-    makers = {name: node for node in op.target.graph.nodes for name in node.outputs}
-    name = op.node.inputs[0]
-    while makers[name].op != "DequantizeLinear":
-        node, readers = makers[name], op.target.readers(name)
-        op.require(
-            node.op in _CARRIED
-            and (node.op != "MaxPool" or op.opset >= 12)
-            and all(reader.op != "QuantizeLinear" for reader in readers),
-            f"float region: {node.op} between DequantizeLinear and {op.name}, where the runtime computes in"
-            " float. [I3]",
-        )
-        name = node.inputs[0]
 
 
 def check_codes(op: Lowering, x: Codes, meaning: Meaning, y: Meaning, carried: bool = False) -> None:

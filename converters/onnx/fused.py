@@ -4,7 +4,7 @@ biases.
 Rules (B), cited by the lowerings
 ---------------------------------
 B1. Input and weights are what a DequantizeLinear gave, without functions on it, and the result is read by one
-    QuantizeLinear. What is not so the runtime computes in float.
+    QuantizeLinear. What is not so the runtime computes in float. See `carried` for moves between.
 B2. A bias that is dequantized from int32 is taken as its integers. Conv's has scales that are the input's
     times the weights' but for 1e-6 and a hundredth, else the runtime leaves it in float; Gemm's are not
     looked at.
@@ -20,9 +20,10 @@ ONNX Runtime 1.31.1: onnxruntime/core/optimizer/qdq_transformer/weight_bias_quan
 from __future__ import annotations
 
 import numpy as np
+from intsim_converters.onnx.carried import check_carried
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.values import Meaning, Pending, Real
+from intsim_converters.onnx.values import Codes, Meaning, Pending, Real
 
 
 def dequantized_pair(op: Lowering) -> tuple[Real, Real]:
@@ -39,6 +40,8 @@ def dequantized(op: Lowering, i: int) -> Real:
     if not isinstance(value, Real) or value.functions:
         name = op.node.inputs[i]
         op.refuse(f"float region: input {name!r} of {op.name} must come from a DequantizeLinear. [B1]")
+    if isinstance(value.codes, Codes):
+        check_carried(op, i)
     return value
 
 

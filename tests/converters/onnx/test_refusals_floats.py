@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from intsim_converters.onnx import CONVERTER
 
 from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
 from tests.converters.onnx.test_refusals import HALF, closed, doors, image, refusal
@@ -71,6 +72,8 @@ MOVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("Resize", {"roi": [], "scales": [1, 1, 2, 2]}, {"mode": "nearest"}),
     ("GlobalMaxPool", {}, {}),
 ]
+
+
 def test_codes_too_wide_for_dialect_integer() -> None:
     b = OnnxBuilder()
     x = b.input("x", (1, 2, 4, 4), "int32")
@@ -79,7 +82,7 @@ def test_codes_too_wide_for_dialect_integer() -> None:
     assert found.endswith("codes must have 16 bits at most, not 32. [I1]")
 
 
-IN_FLOAT = ", where the runtime computes in float. [I3]"
+IN_FLOAT = ", where the runtime computes in float. [Q1]"
 
 
 @pytest.mark.parametrize("op", ["AveragePool", "GlobalAveragePool", "Softmax"])
@@ -92,6 +95,18 @@ def test_moves_that_the_runtime_does_in_float(op: str, move: str, inputs: Any, g
     b = closed(b, b.node(op, [x], **({"kernel_shape": [1, 1]} if op == "AveragePool" else {})))
     (found,) = refusal(b)
     assert found.endswith(f"{move} between DequantizeLinear and {op}{IN_FLOAT}")
+
+
+@pytest.mark.parametrize("op", ["Conv", "MatMul"])
+def test_sums_behind_a_move_that_the_runtime_does_in_float(op: str) -> None:
+    """A float convolution gives other codes at ties; dialect integer takes it."""
+    b = OnnxBuilder(13)
+    x = b.node("SpaceToDepth", [b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))], blocksize=2)
+    w = b.constant("w", np.ones((4, 8, 1, 1) if op == "Conv" else (2, 2)), "int8")
+    b = closed(b, b.node(op, [x, b.dequantize(w, b.meaning("w", HALF, 0, "int8"))]))
+    (found,) = refusal(b)
+    assert found.endswith(f"SpaceToDepth between DequantizeLinear and {op}{IN_FLOAT}")
+    assert CONVERTER.convert(b.build(), "integer").nodes
 
 
 def test_a_move_whose_codes_are_read_too() -> None:
