@@ -63,11 +63,12 @@ GROUPS = {
     ".": "lookup quantize constant embedding_lookup arg_max arg_min softmax log_softmax"
     " l2_normalization hard_swish float_avg_pool2d float_elementwise",
     "": "select clamp maximum minimum reshape transpose slice split pad concat pack unpack tile gather"
-    " reduce_max reduce_min mean space_to_depth depth_to_space max_pool2d avg_pool2d resize_nearest resize_bilinear",
+    " reduce_max reduce_min mean space_to_depth depth_to_space max_pool2d avg_pool2d resize_nearest"
+    " resize_bilinear",
 }
 FORMAT_AT = {op: group for group, ops in GROUPS.items() for op in ops.split()}
-SAME_SHAPE = ("add", "sub", "mul", "maximum", "minimum", "select", "float_elementwise")
-SAME_SHAPE += ("requantize", "clamp", "lookup", "hard_swish")
+SAME_SHAPE = ["add", "sub", "mul", "maximum", "minimum", "select", "float_elementwise"]
+SAME_SHAPE += ["requantize", "clamp", "lookup", "hard_swish"]
 
 
 class Tensor(NamedTuple):
