@@ -20,6 +20,8 @@ from intsim_converters.onnx.values import Shape, too_large
 
 from intsim.errors import Finding
 
+_MOST_AXES = 32  # numpy has 64, and some work takes more than a tensor's own
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -77,6 +79,8 @@ def shape_findings(graph: Graph) -> Iterator[Finding]:
                 f"shape must be known, but for the batch on the first axis, not ({shown})."
                 " Fix the sizes when you export the model",
             )
+        elif len(port.shape) > _MOST_AXES:
+            yield Finding(where, f"must have at most {_MOST_AXES} axes, not {len(port.shape)}")
         elif too_large(input_shape(port)):
             yield Finding(where, f"must have fewer than 2**31 elements, not shape {port.shape}")
         elif not symbol and any(symbols):

@@ -25,11 +25,7 @@ def broadcast(op: Lowering, *operands: Operand) -> Spread:
     """All operands in the layout that one of them has already, an image rather than not."""
     computed = [operand for operand in operands if isinstance(operand, Codes)]
     op.require(bool(computed), "one operand must be computed, not all constant")
-    shapes = [operand.shape for operand in operands]
-    try:
-        shape = tuple(np.broadcast_shapes(*shapes))
-    except ValueError:
-        op.refuse(f"shapes must broadcast, not {' and '.join(map(str, shapes))}")
+    shape = common_shape(op, *(operand.shape for operand in operands))
     for codes in computed:
         op.require(
             not op.strict or len(codes.shape) == len(shape),
@@ -39,6 +35,14 @@ def broadcast(op: Lowering, *operands: Operand) -> Spread:
     image = whole and any(Layout.IMAGE in codes.views for codes in computed)
     layout = Layout.IMAGE if image else Layout.PLAIN
     return Spread(tuple(_named(op, operand, shape, layout) for operand in operands), layout, shape)
+
+
+def common_shape(op: Lowering, *shapes: Shape) -> Shape:
+    """What shapes broadcast to; refuses those that do not."""
+    try:
+        return tuple(np.broadcast_shapes(*shapes))
+    except ValueError:
+        op.refuse(f"shapes must broadcast, not {' and '.join(map(str, shapes))}")
 
 
 def _named(op: Lowering, operand: Operand, shape: Shape, layout: Layout) -> str:

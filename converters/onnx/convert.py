@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_findings
+from intsim_converters.onnx.definitions import definition_findings
 from intsim_converters.onnx.dialects import DEFAULT, DIALECTS
 from intsim_converters.onnx.folding import fold
 from intsim_converters.onnx.lower_doors import emit_real
@@ -85,7 +86,12 @@ CONVERTER = OnnxConverter()
 
 def convert_model(model: Model, dialect: str) -> Conversion:
     """The network of a model that was read. Raises ConversionError as `OnnxConverter.convert`."""
-    findings = [*version_findings(model), *_graph_findings(model.graph), *shape_findings(model.graph)]
+    findings = [
+        *version_findings(model),
+        *definition_findings(model),
+        *_graph_findings(model.graph),
+        *shape_findings(model.graph),
+    ]
     if findings:
         raise _failure(model, findings)
     graph = fold(model.graph, model.opsets.get("", 1))

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from intsim_converters.onnx.broadcasting import Operand, broadcast, first_is_spread
+from intsim_converters.onnx.broadcasting import Operand, broadcast, common_shape, first_is_spread
 from intsim_converters.onnx.elementwise import quantized
 from intsim_converters.onnx.evaluated import evaluated
 from intsim_converters.onnx.fused import pending_reason
@@ -90,7 +90,7 @@ def _fused(op: Lowering, name: str, operands: tuple[Operand, Operand], meanings:
 def _sum(op: Lowering, operands: tuple[Operand, Operand], meanings: Meanings) -> Codes:
     """Rule E1."""
     a, b = operands
-    rank = len(np.broadcast_shapes(a.shape, b.shape))
+    rank = len(common_shape(op, a.shape, b.shape))
     images = (False, True) if rank in (3, 4) else (False,)
     swaps = {first_is_spread(a.shape, b.shape, image) for image in images}
     swapped = first_is_spread(a.shape, b.shape, False)

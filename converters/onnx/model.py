@@ -105,3 +105,4 @@ class Model:
     where: str  # the file's name, for messages
     opsets: Mapping[str, int]
     ir_version: int = 0
+    functions: frozenset[tuple[str, str]] = frozenset()  # domain and name of those that the file defines

@@ -79,16 +79,42 @@ def parse(data: bytes, where: str, folder: Path | None) -> Model:
     if not message.HasField("graph"):
         raise FileError(Finding(where, "must be an ONNX model with a graph; there is none. Is it empty?"))
     try:
-        opsets = {entry.domain or "": int(entry.version) for entry in message.opset_import}
-        if "ai.onnx" in opsets:
-            opsets[""] = opsets.pop("ai.onnx")
+        opsets = _opsets(message.opset_import)
         graph = _graph(message.graph, Folder(folder))
-        return Model(graph, where, opsets, int(message.ir_version))
+        functions = frozenset((_domain(entry.domain), entry.name) for entry in message.functions)
+        return Model(graph, where, opsets, int(message.ir_version), functions)
     except Damage as damage:
         raise FileError(Finding(where, str(damage))) from None
 
 
+def _opsets(imports: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for entry in imports:
+        domain, version = _domain(entry.domain), int(entry.version)
+        if found.setdefault(domain, version) != version:
+            raise Damage(f"operator set {domain!r} must have one version, not {found[domain]} and {version}")
+    return found
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+def _texts(graph: Any) -> Iterator[Any]:
+    """Every name in a graph that is read; bytes where it is no UTF-8."""
+    for port in (*graph.input, *graph.output):
+        yield port.name
+        yield from (size.dim_param for size in port.type.tensor_type.shape.dim)
+    yield from (tensor.name for tensor in graph.initializer)
+    for node in graph.node:
+        yield from (node.op_type, node.name, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+
+
 def _graph(graph: Any, folder: Folder) -> Graph:
+    for text in _texts(graph):
+        if not isinstance(text, str):
+            raise Damage(f"names must be UTF-8, not {text!r}")
     constants: dict[str, Constant] = {}
     if len(graph.sparse_initializer):
         raise Damage("initializers must be dense; this file has sparse ones")
@@ -127,13 +153,16 @@ def _ports(entries: Any, kind: str) -> Iterator[Port]:
 
 def _node(entry: Any, index: int, folder: Folder) -> Node:
     label = f"node {index} {entry.op_type} {entry.name!r}"
-    attributes = {
-        attribute.name: _attribute(attribute, f"{label}, attribute {attribute.name!r}", folder)
-        for attribute in entry.attribute
-    }
-    domain = "" if entry.domain == "ai.onnx" else entry.domain
+    if getattr(entry, "overload", ""):
+        raise Damage(f"{label}: must not be an overloaded function, {entry.overload!r}")
+    attributes: dict[str, Any] = {}
+    for attribute in entry.attribute:
+        where = f"{label}, attribute {attribute.name!r}"
+        if attribute.name in attributes or attribute.ref_attr_name:
+            raise Damage(f"{where}: must be given once, with a value of its own")
+        attributes[attribute.name] = _attribute(attribute, where, folder)
     inputs, outputs = tuple(entry.input), tuple(entry.output)
-    return Node(index, entry.name, entry.op_type, domain, inputs, outputs, attributes)
+    return Node(index, entry.name, entry.op_type, _domain(entry.domain), inputs, outputs, attributes)
 
 
 def _attribute(attribute: Any, label: str, folder: Folder) -> Any:

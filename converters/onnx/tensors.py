@@ -81,6 +81,8 @@ def read_tensor(tensor: Any, label: str, folder: Folder) -> Constant:
     dtype, shape = NUMBERS[tensor.data_type], tuple(tensor.dims)
     if len(shape) > _LONGEST_SHAPE or any(size < 0 for size in shape):
         raise Damage(f"{label}: shape must have at most {_LONGEST_SHAPE} sizes, none negative, not {shape}")
+    if tensor.HasField("segment"):
+        raise Damage(f"{label}: must be whole, not a segment")
     count = math.prod(shape)
     if count >= _MOST:
         raise Damage(f"{label}: must have fewer than 2**31 elements, not shape {shape}")

@@ -50,13 +50,13 @@ def parse(name: str) -> DataType | None:
         return DataType(named[name])
     if name.startswith("FLOAT"):
         return DataType(None, None)
-    if found := re.fullmatch(r"(U?)INT([0-9]+)", name):
+    if found := re.fullmatch(r"(U?)INT([0-9]{1,4})", name):
         bits = int(found[2])
         return DataType(IntFormat(bits, not found[1])) if 1 <= bits <= _MOST else None
-    if found := re.fullmatch(r"SCALEDINT<([0-9]+)>", name):
+    if found := re.fullmatch(r"SCALEDINT<([0-9]{1,4})>", name):
         bits = int(found[1])
         return DataType(IntFormat(bits), None) if 1 <= bits <= _MOST else None
-    if found := re.fullmatch(r"FIXED<([0-9]+), *([0-9]+)>", name):
+    if found := re.fullmatch(r"FIXED<([0-9]{1,4}), *([0-9]{1,4})>", name):
         bits, whole = int(found[1]), int(found[2])
         good = 1 <= bits <= _MOST and whole < bits
         return DataType(IntFormat(bits), 2.0 ** (whole - bits)) if good else None
@@ -68,6 +68,6 @@ def data_types(message: Any) -> Mapping[str, str]:
     found = {}
     for entry in message.graph.quantization_annotation:
         for pair in entry.quant_parameter_tensor_names:
-            if pair.key == _KEY:
-                found[entry.tensor_name] = pair.value
+            if pair.key == _KEY:  # what is no UTF-8 comes as bytes: a name that no data type has
+                found[entry.tensor_name] = str(pair.value)
     return found

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_findings
+from intsim_converters.onnx.definitions import definition_findings
 from intsim_converters.onnx.folding import fold
 from intsim_converters.onnx.model import Model, Node, Port
 from intsim_converters.onnx.reader import Source
@@ -80,7 +81,7 @@ def convert_file(source: Source, dialect: str | None = None) -> Conversion:
     if dialect not in DIALECTS:
         raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
     model, annotations = read_qonnx(source)
-    findings = [*_model_findings(model), *shape_findings(model.graph)]
+    findings = [*_model_findings(model), *definition_findings(model), *shape_findings(model.graph)]
     if findings:
         raise _failure(model, findings)
     model = replace(model, graph=fold(model.graph, model.opsets.get("", 1)))

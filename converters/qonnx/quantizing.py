@@ -48,6 +48,7 @@ def shape_of(op: QonnxLowering, x: Any) -> tuple[int, ...]:
         return x.now
     op.require(isinstance(x, Carried | Fixed | Constant), "input must be a tensor of numbers")
     shape: tuple[int, ...] = x.shape
+    op.require(0 not in shape, f"input must have elements, not shape {shape}")
     return shape
 
 

@@ -137,6 +137,7 @@ def _registered(op: QonnxLowering, node: Product, x: Carried, plain: bool) -> Pr
     if said is not None:
         return node.replace(accumulator=Accumulator(said))
     name = op.view(op.settled(x), Layout.PLAIN if isinstance(node, Dense) else Layout.IMAGE)
+    node.infer(op.target.specs[name])  # raises where the input does not fit
     bounds = node.bounds([op.target.specs[name]], [op.target.ranges[name]])
     reached = bounds.partial if bounds.reach is None else bounds.reach.hull()
     if reached.within(IntFormat(32)):

@@ -37,6 +37,9 @@ VERBS = (
 )
 """Modules of this package, each with SUMMARY, EXAMPLES, `add_arguments(parser)` and `run(arguments)`."""
 
+_MOST_FINDINGS = 100
+_LONGEST = 2000  # characters of a finding
+
 OK, NO, WRONG = 0, 1, 2
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -51,8 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             status: int = arguments.run(arguments)
             sys.stdout.flush()
     except IntsimError as error:
-        for finding in error.findings:
+        for finding in error.findings[:_MOST_FINDINGS]:
             _complain(str(finding))
+        if len(error.findings) > _MOST_FINDINGS:
+            _complain(f"and {len(error.findings) - _MOST_FINDINGS:,} more")
         return NO if isinstance(error, (OverflowTrap, MismatchError)) else WRONG
     except BrokenPipeError:
         _close_stdout()  # the reader has gone: say nothing
@@ -86,7 +91,11 @@ def _tell_compilations() -> None:
 
 
 def _complain(what: str) -> None:
-    print(f"intsim: error: {what}", file=sys.stderr)
+    """One line, whatever a file calls its tensors: nothing in it moves the cursor or turns the text around."""
+    shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in what)
+    if len(shown) > _LONGEST:
+        shown = f"{shown[:_LONGEST]} ... ({len(shown):,} characters)"
+    print(f"intsim: error: {shown}", file=sys.stderr)
 
 
 def _close_stdout() -> None:

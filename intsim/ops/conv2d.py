@@ -49,7 +49,7 @@ class Conv2d(Op):
         yield from check_weights(self, rank=4, label="R4")
         if self.groups < 1 or (self.weight.ndim == 4 and self.weight.shape[0] % self.groups):
             yield "groups", f"must divide the output channels of {self.weight.shape}, not {self.groups}. [R2]"
-        elif self.weight.ndim == 4:
+        elif self.weight.ndim == 4 and self.weight.size:
             yield from check_order(self.accumulator, self.weight[0].size)
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:

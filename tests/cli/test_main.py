@@ -112,6 +112,19 @@ def test_all_findings_are_told(capsys, monkeypatch):
     assert done.err == "intsim: error: a: first\nintsim: error: second\n"
 
 
+def test_what_a_file_says_does_not_steer_the_terminal(capsys, monkeypatch):
+    def run(arguments):
+        raise FileError([Finding("a\x1b[31m\n\u202e\u00e4", "n" * 3000), *[Finding("b", "more")] * 150])
+
+    monkeypatch.setattr(info, "run", run)
+    done = call(capsys, "info", "net.h5")
+    first, *others = done.err.splitlines()
+    assert first.startswith(r"intsim: error: a\x1b[31m\n\u202eä: nnn")
+    assert first.endswith("n ... (3,020 characters)")
+    assert len(first) < 2100
+    assert others == ["intsim: error: b: more"] * 99 + ["intsim: error: and 51 more"]
+
+
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [

@@ -15,7 +15,8 @@ from intsim_converters.onnx import CONVERTER, read_model
 from onnx import TensorProto, helper
 
 from intsim.errors import ConversionError, FileError
-from tests.converters.onnx.builder import OnnxBuilder
+from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
+from tests.converters.onnx.damage import DAMAGES, damaged
 
 TYPES = ("uint8", "int8", "uint16", "int16", "int32", "int64", "float32", "float16", "bool", "uint4", "int4")
 
@@ -25,6 +26,26 @@ def model() -> Any:
     x = b.input("x", (1, 4), "float32")
     b.output(b.quantize(x, b.meaning("x", np.float32(0.5), 3, "uint8"), "y"), "uint8")
     return b.model()
+
+
+def fused() -> bytes:
+    """A convolution between doors, pooled, padded, reshaped, added to itself, multiplied."""
+    b = OnnxBuilder()
+    m = b.meaning("m", np.float32(0.5), 3, "uint8")
+    x = b.dequantize(b.quantize(b.input("x", (1, 2, 4, 4), "float32"), m), m)
+    w = b.dequantize(
+        b.constant("w", np.ones((2, 2, 1, 1)), "int8"), b.meaning("w", np.float32(0.5), 0, "int8")
+    )
+    y = b.quantize(b.node("Conv", [x, w]), m)
+    y = b.node("MaxPool", [y], kernel_shape=[2, 2], strides=[2, 2])
+    y = b.node(
+        "Reshape",
+        [b.node("Pad", [y, b.constant("p", [0, 0, 1, 0] * 2, "int64")]), b.constant("s", [1, -1], "int64")],
+    )
+    y = b.node("QLinearAdd", [y, *m, y, *m, *m], domain=MICROSOFT)
+    v = b.constant("v", np.ones((16, 3)), "uint8")
+    b.output(b.node("QLinearMatMul", [y, *m, v, *m, *m], ["y"]), "uint8")
+    return b.build()
 
 
 def external(changes: dict[str, Any], data: bytes = b"\0\0\0\x3f") -> Any:
@@ -139,6 +160,17 @@ def test_external_data_elsewhere(changes: dict[str, Any], text: str, tmp_path: P
     assert text in refused(path)
 
 
+def test_names_that_are_no_text() -> None:
+    data = model().SerializeToString().replace(b"QuantizeLinear", b"Quantize\xffinear")
+    assert refused(data) == "model in memory: names must be UTF-8, not b'Quantize\\xffinear'"
+
+
+def test_the_models_are_whole() -> None:
+    assert [CONVERTER.convert(data).outputs for data in (model().SerializeToString(), fused())] == [
+        ("y",)
+    ] * 2
+
+
 def test_sparse_initializers_are_told() -> None:
     made = model()
     made.graph.sparse_initializer.add()
@@ -149,15 +181,6 @@ def test_sparse_initializers_are_told() -> None:
 @given(st.data())
 def test_a_damaged_file_is_an_error_in_words_or_another_model(data: st.DataObject) -> None:
     """Bytes changed, put in or left out: the converter raises one of its own errors, or reads it."""
-    whole = bytearray(model().SerializeToString())
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(whole) - 1))
-        kind = data.draw(st.sampled_from(("set", "cut", "put")))
-        if kind == "set":
-            whole[place] = data.draw(st.integers(0, 255))
-        elif kind == "cut" and len(whole) > 2:
-            del whole[place]
-        else:
-            whole.insert(place, data.draw(st.integers(0, 255)))
+    whole = data.draw(st.sampled_from([model().SerializeToString(), fused()]))
     with suppress(FileError, ConversionError):
-        CONVERTER.convert(bytes(whole))
+        CONVERTER.convert(damaged(whole, data.draw(DAMAGES)))

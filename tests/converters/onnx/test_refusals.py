@@ -10,7 +10,7 @@ from intsim_converters.onnx import CONVERTER, evaluated
 
 from intsim.converter import Converter
 from intsim.errors import ConversionError
-from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
+from tests.converters.onnx.builder import MICROSOFT, NUMBERS, OnnxBuilder
 
 HALF = np.float32(0.5)
 
@@ -321,6 +321,16 @@ def where(b: OnnxBuilder, condition: str, sides: list[str]) -> OnnxBuilder:
     return closed(b, b.node("Where", [condition, *sides], ["picked"]))
 
 
+def test_a_sum_of_shapes_that_do_not_meet() -> None:
+    b = OnnxBuilder()
+    m = b.meaning("x", HALF, 3, "uint8")
+    b.output(
+        b.node("QLinearAdd", [image(b), *m, b.input("z", (1, 3), "uint8"), *m, *m], ["y"], MICROSOFT), "uint8"
+    )
+    wanted = "shapes must broadcast, not (1, 2, 4, 4) and (1, 3)"
+    assert refusal(b) == [f"node 0 com.microsoft.QLinearAdd (-> 'y'): {wanted}"]
+
+
 def test_a_selection_by_integers() -> None:
     b = OnnxBuilder()
     real = b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))
@@ -394,3 +404,71 @@ def test_the_largest_of_what_falls() -> None:
     x = b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))
     (found,) = refusal(closed(b, b.node("MaxPool", [b.node("Neg", [x])], kernel_shape=[1, 1])))
     assert found.endswith("input of MaxPool must rise with its codes, not fall")
+
+
+def float8(b: OnnxBuilder, name: str = "x", dtype: str = "float8e4m3fn") -> str:
+    return b.dequantize(b.input(name, (1, 2, 4, 4), dtype), b.meaning(name, HALF, 0, dtype))
+
+
+def test_a_product_of_floats_of_8_bits() -> None:
+    b = OnnxBuilder(23)
+    w = b.dequantize(
+        b.constant("w", np.ones((2, 2, 1, 1)), "float8e4m3fn"), b.meaning("w", HALF, 0, "float8e4m3fn")
+    )
+    (found,) = refusal(closed(b, b.node("Conv", [float8(b), w], ["sum"])), "integer")
+    assert found.endswith(
+        "float region: Conv of float8e4m3fn adds up floats; no integer operator stands for it. [B1]"
+    )
+
+
+def test_the_largest_of_floats_of_8_bits() -> None:
+    b = OnnxBuilder(23)
+    (found,) = refusal(closed(b, b.node("MaxPool", [float8(b)], kernel_shape=[2, 2])))
+    assert found.endswith("max_pool2d: input must be integers, not the codes of e4m3")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "zero", "attributes", "reason"),
+    [
+        ("float8e4m3fn", 0, {"saturate": 0}, "saturate must be 1 for float8e4m3fn. [D7]"),
+        ("float8e4m3fn", 1, {}, "zero point of float8e4m3fn must be 0"),
+        (
+            "float4e2m1",
+            0,
+            {},
+            "the runtime must have a kernel of QuantizeLinear, but for float4e2m1 it has none. [D7]",
+        ),
+    ],
+)
+def test_doors_of_few_bits(dtype: str, zero: int, attributes: dict[str, Any], reason: str) -> None:
+    b = OnnxBuilder(23)
+    meaning = b.meaning("y", HALF, zero, dtype)
+    b.output(b.quantize(b.input("x", (1, 4), "float32"), meaning, "y", **attributes), dtype)
+    assert refusal(b) == [f"node 0 QuantizeLinear (-> 'y'): {reason}"]
+
+
+def test_an_activation_in_front_of_floats_of_8_bits() -> None:
+    b = OnnxBuilder(23)
+    meaning = b.meaning("y", HALF, 0, "float8e5m2")
+    real = b.node("Relu", [b.input("x", (1, 4), "float32")])
+    b.output(b.quantize(real, meaning, "y"), "float8e5m2")
+    assert refusal(b)[0].endswith("no activation must stand in front of float8e5m2. [D7]")
+
+
+def test_infinities_that_the_runtime_would_change() -> None:
+    b = OnnxBuilder(23)
+    meaning = b.meaning("x", HALF, 0, "float8e5m2")
+    real = b.dequantize(b.input("x", (1, 4), "float8e5m2"), meaning, "real")
+    b.output(b.quantize(real, meaning, "y"), "float8e5m2")
+    b.output(b.quantize(real, b.meaning("z", HALF, 0, "int8"), "z"), "int8")
+    (found,) = refusal(b)
+    assert "'real' must be what a DequantizeLinear gives, for this node alone" in found
+
+
+def test_a_cast_to_floats_of_8_bits() -> None:
+    b = OnnxBuilder(23)
+    b.output(b.node("Cast", [image(b)], ["y"], to=NUMBERS["float8e5m2"]), "float8e5m2")
+    assert refusal(b) == [
+        "node 0 Cast (-> 'y'): must be from integers to integers, not from uint8 to float8e5m2;"
+        " QuantizeLinear and DequantizeLinear say what codes stand for. [N2]"
+    ]

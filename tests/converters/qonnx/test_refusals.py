@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from intsim_converters.qonnx import convert_file
 from intsim_converters.qonnx.lowering import LOWERINGS
 
 from intsim.cli.main import main
-from intsim.errors import ConversionError
+from intsim.errors import ConversionError, FileError
+from tests.converters.onnx.damage import DAMAGES, damaged
 from tests.converters.qonnx.builder import QonnxBuilder
 
 
@@ -117,6 +121,29 @@ def largest_two(b: QonnxBuilder) -> str:
     return "places"
 
 
+def kernel_beyond_the_image(b: QonnxBuilder) -> str:
+    w = b.quant(b.floats(np.ones((3, 2, 2))), 1.0, narrow=1)
+    return b.node("Conv", [codes(b), w], kernel_shape=[2], dilations=[9])
+
+
+def no_weights(b: QonnxBuilder) -> str:
+    w = b.quant(b.floats(np.ones((0, 2, 1))), 1.0, narrow=1)
+    return b.node("Conv", [codes(b), w], kernel_shape=[1])
+
+
+def no_scale(b: QonnxBuilder) -> str:
+    return b.quant(codes(b), np.ones(0))
+
+
+def attribute_of_another_type(b: QonnxBuilder) -> str:
+    given = [codes(b), b.floats(0.5), b.floats(0.0), b.floats(8.0)]
+    return b.custom("Quant", given, signed=1.0, narrow=0)
+
+
+def many_axes(b: QonnxBuilder) -> str:
+    return b.quant(b.codes((1,) * 60, "INT8"), 0.5)
+
+
 REFUSALS: list[tuple[Callable[[QonnxBuilder], str], str]] = [
     (fractional_bits, r"Quant \(-> 't1'\): bit width must be one whole number from 1 to 32, not \[3.5\]"),
     (several_widths, r"bit width must be one whole number from 1 to 32, not \[3.0, 4.0\]"),
@@ -141,6 +168,11 @@ REFUSALS: list[tuple[Callable[[QonnxBuilder], str], str]] = [
     (weights_outside_their_type, "constant 'c1' must be in int4 as annotated"),
     (dynamic_shape, r"shape must be known, but for the batch on the first axis, not \(1, height, 4\)"),
     (largest_two, r"K must be 1, not \(2,\)"),
+    (kernel_beyond_the_image, r"conv2d: .* \[R1\]|conv2d.*must"),
+    (no_weights, r"input must have elements, not shape \(0, 2, 1\)"),
+    (no_scale, r"scale of shape \(0,\) must broadcast to \(1, 2, 4\)"),
+    (attribute_of_another_type, "attribute 'signed' must be of type INT"),
+    (many_axes, "must have at most 32 axes, not 60"),
 ]
 
 
@@ -175,6 +207,17 @@ def test_the_command_says_it_and_writes_nothing(tmp_path: Path, capsys: pytest.C
     assert main(["convert", str(source), "--from", "qonnx", "-o", str(target)]) == 2
     assert "bit width must be one whole number from 1 to 32, not [3.5]" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["net.onnx"]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_a_damaged_file_is_an_error_in_words_or_another_model(data: st.DataObject) -> None:
+    """Bytes changed, put in or left out: one of the converter's own errors, or a network."""
+    b = QonnxBuilder()
+    x = b.quant(b.node("Conv", [codes(b), b.quant(b.floats(np.ones((3, 2, 2))), 0.5, 4)]), 0.7)
+    whole = b.finish(b.node("MaxPool", [x], kernel_shape=[2]))
+    with suppress(FileError, ConversionError):
+        convert_file(damaged(whole, data.draw(DAMAGES)))
 
 
 def test_the_command_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
