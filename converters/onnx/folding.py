@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 from intsim_converters.onnx.lowering import MICROSOFT
-from intsim_converters.onnx.model import FLOATS, Array, Constant, Graph, Node
+from intsim_converters.onnx.model import FLOATS, NUMBERS, Array, Constant, Graph, Node
 from intsim_converters.onnx.values import FORMATS
 from onnx.reference import ReferenceEvaluator
 
@@ -71,26 +71,49 @@ def moved_constant(node: Node, constants: Mapping[str, Constant], opset: int) ->
 
 
 def _quantized(node: Node, given: list[Constant]) -> list[Constant] | None:
-    """QuantizeLinear of a float32 constant, per tensor or along an axis: the rule of `lower_doors`."""
+    """QuantizeLinear of a float32 constant: the rule of `lower_doors`, with scales in blocks too."""
     x, scale = given[0], given[1]
-    dtype = given[2].dtype if len(given) > 2 else "uint8"
+    number = node.attributes.get("output_dtype", 0)
+    dtype = given[2].dtype if len(given) > 2 else NUMBERS.get(number, "") if number else "uint8"
     if x.dtype != "float32" or scale.dtype != "float32" or dtype not in FORMATS or len(node.inputs) > 3:
         return None
-    zero = given[2].values if len(given) > 2 else np.zeros((), np.int64)
-    axis, rank = int(node.attributes.get("axis", 1)), x.values.ndim
-    if node.attributes.get("block_size") or scale.values.ndim > 1 or not -rank <= axis < max(rank, 1):
+    zero = given[2].values if len(given) > 2 else np.zeros(scale.shape, np.int64)
+    plain = NUMBERS.get(node.attributes.get("precision", 0), "float32") == "float32"
+    if not plain or not all(_meets(values, x.shape, node) for values in (scale.values, zero)):
         return None
-    shape = [1] * rank
-    if scale.values.size > 1:
-        shape[axis] = -1
     with np.errstate(all="ignore"):
-        quotient = x.values / scale.values.reshape(shape)
+        quotient = x.values / spread(scale.values, x.shape, node)
     if np.isnan(quotient).any():
         return None
     format = FORMATS[dtype]
     codes = np.rint(np.clip(quotient, -(2.0**40), 2.0**40)).astype(np.int64)
-    codes = codes + zero.astype(np.int64).reshape(shape if zero.size > 1 else [1] * rank)
+    codes = codes + spread(zero.astype(np.int64), x.shape, node)
     return [Constant(node.outputs[0], dtype, np.clip(codes, format.min, format.max).astype(format.storage))]
+
+
+def _meets(values: Array, shape: tuple[int, ...], node: Node) -> bool:
+    """Whether scales or zero points are one, as many as an axis has, or one per block of it."""
+    axis, block = int(node.attributes.get("axis", 1)), int(node.attributes.get("block_size", 0))
+    if not block and values.size == 1:
+        return values.ndim <= 1
+    if not -len(shape) <= axis < len(shape) or block < 0:
+        return False
+    if not block:
+        return values.shape == (shape[axis],)
+    axis %= len(shape)
+    return values.shape == (*shape[:axis], -(-shape[axis] // block), *shape[axis + 1 :])
+
+
+def spread(values: Array, shape: tuple[int, ...], node: Node) -> Array:
+    """Scales or zero points of a door as they meet a tensor: one, along an axis, or by blocks."""
+    if values.size == 1:
+        return values.reshape(())
+    axis, block = int(node.attributes.get("axis", 1)), int(node.attributes.get("block_size", 0))
+    if block:
+        return np.repeat(values, block, axis=axis).take(range(shape[axis]), axis=axis)
+    along = [1] * len(shape)
+    along[axis] = values.size
+    return values.reshape(along)
 
 
 def _evaluated(node: Node, given: list[Constant], opset: int) -> list[Constant] | None:

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 from intsim_converters.onnx import narrow
+from intsim_converters.onnx.folding import spread
 from intsim_converters.onnx.given import Values, alone, network
-from intsim_converters.onnx.model import NUMBERS, Array, Constant, Model, Node
+from intsim_converters.onnx.model import NUMBERS, Constant, Model, Node
 
 _DOORS = ("QuantizeLinear", "DequantizeLinear")
 _CASTS = ("Cast", "CastLike")
@@ -27,7 +28,7 @@ def by_formats(node: Node, given: list[Constant | None]) -> Constant | None:
         return replace(narrow.cast(x, dtype, saturate=saturate, round_mode=mode), name=name)
     if node.op not in _DOORS or given[1] is None:
         return None
-    scale = _spread(given[1].values, x.shape, node)
+    scale = spread(given[1].values, x.shape, node)
     if node.op == "DequantizeLinear":
         if x.dtype not in narrow.NARROW:
             return None
@@ -46,18 +47,6 @@ def _code_type(node: Node, given: list[Constant | None]) -> str:
     return NUMBERS.get(node.attributes.get("output_dtype", 0), "uint8")
 
 
-def _spread(values: Array, shape: tuple[int, ...], node: Node) -> Array:
-    """Scales or zero points as they meet a tensor: one, along an axis, or by blocks."""
-    if values.size == 1:
-        return values.reshape(())
-    axis, block = int(node.attributes.get("axis", 1)), int(node.attributes.get("block_size", 0))
-    if block:
-        return np.repeat(values, block, axis=axis).take(range(shape[axis]), axis=axis)
-    along = [1] * len(shape)
-    along[axis] = values.size
-    return values.reshape(along)
-
-
 def flat_door(node: Node, given: list[Constant | None], model: Model, dialect: str) -> Constant | None:
     """A blocked door as a network over the flat tensor, a scale for every element; None for other nodes."""
     if node.op not in _DOORS or node.domain or not node.attributes.get("block_size", 0):
@@ -68,8 +57,8 @@ def flat_door(node: Node, given: list[Constant | None], model: Model, dialect: s
     values: Values = {}
     for name, entry in zip(("x", "scale", "zero"), given, strict=False):
         if entry is not None:
-            spread = entry.values if name == "x" else _spread(entry.values, x.shape, node)
-            values[name] = Constant(name, entry.dtype, np.broadcast_to(spread, x.shape).reshape(-1))
+            met = entry.values if name == "x" else spread(entry.values, x.shape, node)
+            values[name] = Constant(name, entry.dtype, np.broadcast_to(met, x.shape).reshape(-1))
     attributes = {key: value for key, value in node.attributes.items() if key not in ("axis", "block_size")}
     flat = Node(0, "", node.op, "", tuple(values), ("y",), {**attributes, "axis": 0})
     found = network(alone(flat, values, model), values, dialect)["y"]

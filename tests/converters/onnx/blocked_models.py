@@ -188,10 +188,10 @@ def pack(rows: np.ndarray, bits: int) -> np.ndarray:
     return np.bitwise_or.reduce(filled.reshape(len(rows), -1, per) << places, axis=-1)
 
 
-def in_float(data: bytes, x: np.ndarray) -> np.ndarray:
-    """ONNX Runtime, every operator as it stands in the file."""
+def in_float(data: bytes, x: np.ndarray, name: str = "y") -> np.ndarray:
+    """A tensor by ONNX Runtime, every operator as it stands in the file."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"x": x})[0])
+    return np.asarray(session.run([name], {"x": x})[0])

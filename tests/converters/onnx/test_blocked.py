@@ -14,7 +14,7 @@ from intsim.engine import run
 from intsim.errors import ConversionError
 from intsim.verify.prove import prove
 from tests.converters.onnx.blocked_models import FORMS, Product, in_float
-from tests.converters.onnx.builder import LIMITS
+from tests.converters.onnx.builder import LIMITS, NUMBERS, OnnxBuilder, with_outputs
 from tests.converters.onnx.drawing import codes
 
 BIASED = tuple(form for form in FORMS if form not in ("MatMul", "transposed"))
@@ -171,6 +171,42 @@ def test_sums_that_float32_does_not_decide() -> None:
     assert of == 96
     assert other > 10
     assert made.undecided(x).mean() < 0.6
+
+
+@pytest.mark.parametrize("zero", [True, False])
+def test_weights_that_the_file_quantizes(zero: bool) -> None:
+    """QuantizeLinear of a float constant, in blocks, is done while converting, as ONNX Runtime does it."""
+    made = product(10, "MatMul", w="int8", zero=None) if not zero else product(10, "MatMul", w="uint8")
+    reals = np.random.default_rng(0).normal(0, 3, made.weights.shape).astype(np.float32)
+    b = OnnxBuilder()
+    w, scale = b.constant("w", reals, "float32"), b.constant("w_scale", made.scale, "float32")
+    parts = [scale] if made.zero is None else [scale, b.constant("w_zero", made.zero, made.w)]
+    named = {} if zero else {"output_dtype": NUMBERS["int8"]}
+    codes_name = b.node("QuantizeLinear", [w, *parts], axis=0, block_size=16, **named)
+    x = b.dequantize(b.input("x", made.shape, "uint8"), b.meaning("x", made.x_scale, made.x_zero, "uint8"))
+    real = b.node("MatMul", [x, b.node("DequantizeLinear", [codes_name, *parts], axis=0, block_size=16)])
+    b.output(b.quantize(real, b.meaning("y", made.y_scale, made.y_zero, "uint8"), "y"), "uint8")
+    x_codes = inputs(made, 0)
+    shown = with_outputs(b.build(), {codes_name: made.w})
+    made.weights = in_float(shown, x_codes, codes_name)
+    assert len(np.unique(made.weights)) > 50
+    network = CONVERTER.convert(b.build(), "integer")
+    assert np.array_equal(run(network, x_codes).outputs["y"], made.codes(x_codes))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16"])
+def test_a_constants_type_without_a_zero_point(dtype: str) -> None:
+    """output_dtype says it; uint8 where nothing does. One scale meets a constant of any rank."""
+    b = OnnxBuilder()
+    w, scale = b.constant("w", np.linspace(-9, 9, 12), "float32"), b.constant("s", np.float32(0.5), "float32")
+    named = {} if dtype == "uint8" else {"output_dtype": NUMBERS[dtype]}
+    codes_name = b.node("QuantizeLinear", [w, scale], **named)
+    x = b.dequantize(b.input("x", (3, 12), dtype), b.meaning("x", np.float32(0.5), 0, dtype))
+    real = b.node("Add", [x, b.node("DequantizeLinear", [codes_name, scale])])
+    b.output(b.quantize(real, b.meaning("y", np.float32(0.5), 0, dtype), "y"), dtype)
+    given = codes(np.random.default_rng(0), dtype, (3, 12)).astype(dtype)
+    found_codes = run(CONVERTER.convert(b.build(), "integer"), given).outputs["y"]
+    assert np.array_equal(found_codes, in_float(b.build(), given))
 
 
 @st.composite
