@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from intsim_converters.onnx import CONVERTER
 
 from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
 from tests.converters.onnx.test_refusals import HALF, closed, doors, image, refusal
@@ -64,58 +63,12 @@ def test_groups_are_not_fused_in_the_references_dialect(op: str, rule: str) -> N
     assert found.endswith(f"float region: {op} computes in float in dialect onnx-ref. [{rule}]")
 
 
-MOVES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("Pad", {"pads": [0, 0, 1, 1, 0, 0, 1, 1]}, {}),
-    ("Gather", {"indices": [1, 0]}, {"axis": 1}),
-    ("Split", {"split": [2]}, {"axis": 1}),
-    ("SpaceToDepth", {}, {"blocksize": 2}),
-    ("Resize", {"roi": [], "scales": [1, 1, 2, 2]}, {"mode": "nearest"}),
-    ("GlobalMaxPool", {}, {}),
-]
-
-
 def test_codes_too_wide_for_dialect_integer() -> None:
     b = OnnxBuilder()
     x = b.input("x", (1, 2, 4, 4), "int32")
     x = b.dequantize(x, [b.constant("s", HALF, "float32"), b.constant("z", 0, "int32")])
     (found,) = refusal(closed(b, b.node("GlobalAveragePool", [x])), "integer")
     assert found.endswith("codes must have 16 bits at most, not 32. [I1]")
-
-
-IN_FLOAT = ", where the runtime computes in float. [Q1]"
-
-
-@pytest.mark.parametrize("op", ["AveragePool", "GlobalAveragePool", "Softmax"])
-@pytest.mark.parametrize(("move", "inputs", "given"), MOVES)
-def test_moves_that_the_runtime_does_in_float(op: str, move: str, inputs: Any, given: Any) -> None:
-    b = OnnxBuilder(13)
-    kinds = {"roi": "float32", "scales": "float32"}
-    names = [b.constant(name, np.array(v), kinds.get(name, "int64")) for name, v in inputs.items()]
-    x = b.node(move, [b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8")), *names], **given)
-    b = closed(b, b.node(op, [x], **({"kernel_shape": [1, 1]} if op == "AveragePool" else {})))
-    (found,) = refusal(b)
-    assert found.endswith(f"{move} between DequantizeLinear and {op}{IN_FLOAT}")
-
-
-@pytest.mark.parametrize("op", ["Conv", "MatMul"])
-def test_sums_behind_a_move_that_the_runtime_does_in_float(op: str) -> None:
-    """A float convolution gives other codes at ties; dialect integer takes it."""
-    b = OnnxBuilder(13)
-    x = b.node("SpaceToDepth", [b.dequantize(image(b), b.meaning("x", HALF, 3, "uint8"))], blocksize=2)
-    w = b.constant("w", np.ones((4, 8, 1, 1) if op == "Conv" else (2, 2)), "int8")
-    b = closed(b, b.node(op, [x, b.dequantize(w, b.meaning("w", HALF, 0, "int8"))]))
-    (found,) = refusal(b)
-    assert found.endswith(f"SpaceToDepth between DequantizeLinear and {op}{IN_FLOAT}")
-    assert CONVERTER.convert(b.build(), "integer").nodes
-
-
-def test_a_move_whose_codes_are_read_too() -> None:
-    b = OnnxBuilder(13)
-    meaning = b.meaning("x", HALF, 3, "uint8")
-    moved = b.node("Transpose", [b.dequantize(image(b), meaning)], perm=[0, 2, 1, 3])
-    b.output(b.quantize(moved, meaning, "z"), "uint8")
-    (found,) = refusal(closed(b, b.node("Softmax", [moved])))
-    assert found.endswith(f"Transpose between DequantizeLinear and Softmax{IN_FLOAT}")
 
 
 def test_gaps_between_taps() -> None:
