@@ -6,6 +6,7 @@ import it here.
 
 from intsim_converters.onnx import (
     lower_blocked,
+    lower_cast,
     lower_compare,
     lower_concat,
     lower_conv_transpose,
@@ -30,6 +31,7 @@ from intsim_converters.onnx.values import Layout
 
 LOWERED = (
     lower_blocked,
+    lower_cast,
     lower_compare,
     lower_concat,
     lower_conv_transpose,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.values import FORMATS, Codes, Layout, Shape
+from intsim_converters.onnx.values import Codes, Layout, Shape, is_held
 
 Operand = Codes | Constant
 
@@ -48,7 +48,7 @@ def common_shape(op: Lowering, *shapes: Shape) -> Shape:
 def _named(op: Lowering, operand: Operand, shape: Shape, layout: Layout) -> str:
     if isinstance(operand, Codes):
         return op.view(operand, layout)
-    op.require(operand.dtype in FORMATS, f"constant {operand.name!r} must hold integers, not {operand.dtype}")
+    op.require(is_held(operand.dtype), f"constant {operand.name!r} must hold integers, not {operand.dtype}")
     return op.target.constant(operand, _arranged(op, operand.values, shape, layout), operand.dtype)
 
 

@@ -18,7 +18,7 @@ from intsim_converters.onnx.model import Array, Constant, Graph, Model, Node, Po
 from intsim_converters.onnx.reader import Source, read_model
 from intsim_converters.onnx.refusals import node_reason, version_findings
 from intsim_converters.onnx.target import Refused, Target
-from intsim_converters.onnx.values import FORMATS, Codes, Entry, Layout, Pending, Real, Shape
+from intsim_converters.onnx.values import Codes, Entry, Layout, Pending, Real, Shape, format_of, is_held
 
 from intsim.converter import Runner
 from intsim.errors import ConversionError, Finding, SpecError
@@ -140,15 +140,15 @@ def _graph_findings(graph: Graph) -> Iterable[Finding]:
         where = f"graph input {port.name!r}"
         if names.count(port.name) > 1:
             yield Finding(where, "must be given once")
-        if port.dtype != "float32" and port.dtype not in FORMATS:
-            yield Finding(where, f"must be integers or float32, not {port.dtype}")
+        if port.dtype != "float32" and not is_held(port.dtype):
+            yield Finding(where, f"must be integers, float8, float4 or float32, not {port.dtype}")
 
 
 def _input(target: Target, port: Port) -> None:
     shape = input_shape(port)
     sample = target.batch.sample(shape)
     real = port.dtype == "float32"
-    format = RealFormat(32) if real else FORMATS[port.dtype]
+    format = RealFormat(32) if real else format_of(port.dtype)
     target.builder.input(port.name, sample, format)
     target.specs[port.name] = TensorSpec(sample, format)
     target.layouts[port.name] = Layout.PLAIN

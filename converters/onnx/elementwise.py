@@ -6,9 +6,10 @@ A table's entries are computed here in float32 and held in the network as intege
 from __future__ import annotations
 
 import numpy as np
+from intsim_converters.onnx import narrow
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array
-from intsim_converters.onnx.values import Codes, Layout, Meaning, Real
+from intsim_converters.onnx.values import CODED, Codes, Layout, Meaning, Real
 
 from intsim.ops import Lookup, Reshape
 
@@ -51,24 +52,55 @@ def rises(real: Real) -> bool:
 
 def reals_of(meaning: Meaning) -> Array:
     """What every code stands for, from the smallest code on, in float32."""
-    format = meaning.format
-    difference = np.arange(format.min, format.max + 1) - meaning.zero_point[0]
-    return difference.astype(np.float32) * meaning.scale[0].astype(np.float32)
+    return reals(meaning, np.arange(meaning.format.min, meaning.format.max + 1))
 
 
-def quantized(op: Lowering, reals: Array, meaning: Meaning) -> Array:
-    """Reals as codes: the quotient in float32, half to even, plus the zero point, saturated."""
+def reals(meaning: Meaning, codes: Array) -> Array:
+    """What codes stand for, in float32; a NaN has the sign of its code."""
+    scale = meaning.scale[0].astype(np.float32)
+    if meaning.dtype not in CODED:
+        return (codes - meaning.zero_point[0]).astype(np.float32) * scale
+    return narrow.values_of(meaning.dtype)[codes] * scale
+
+
+def quantized(op: Lowering, reals: Array, meaning: Meaning, *, moved: bool = False) -> Array:
+    """Reals as codes: the quotient in float32, half to even, plus the zero point, saturated.
+
+    moved : no function is between the codes that the reals are and these
+    """
     quotient = reals.astype(np.float32) / meaning.scale[0].astype(np.float32)
-    op.require(not np.isnan(quotient).any(), "every code must have a result, but one is not a number")
+    nan = np.isnan(quotient)
+    taken = moved and meaning.limits is None and (op.fuses or meaning.dtype in CODED)
+    op.require(taken or not nan.any(), "every code must have a result, but one is not a number")
+    if meaning.dtype in CODED:
+        return _floats(op, quotient, meaning)
     inside = op.fuses or bool((np.abs(quotient) < 2.0**31).all())
     op.require(inside, "every result must fit int32 before it is saturated, as onnx.reference holds it")
     whole = np.rint(np.clip(quotient, -(2.0**40), 2.0**40)).astype(np.int64) + meaning.zero_point[0]
-    return np.clip(whole, meaning.lowest, meaning.highest)
+    return np.where(nan, meaning.lowest, np.clip(whole, meaning.lowest, meaning.highest))
+
+
+def _floats(op: Lowering, quotient: Array, meaning: Meaning) -> Array:
+    """Codes of float8 and float4: the quotient rounded once, saturated."""
+    least = meaning.dtype == "float4e2m1"
+    op.require(not least or not np.isnan(quotient).any(), f"results must not be NaN for {meaning.dtype}")
+    if least and not op.fuses:
+        quotient = quotient + np.float32(0)  # onnx.reference drops the sign of a zero
+    return narrow.codes_of(meaning.dtype, quotient, quiet=not op.fuses)
 
 
 def table_of(op: Lowering, real: Real, meaning: Meaning) -> Array:
     """One entry for every code: what it stands for, through the functions, in codes of `meaning`."""
-    return one_code(op, quantized(op, results_of(real), meaning))
+    return one_code(op, quantized(op, results_of(real), meaning, moved=not real.functions))
+
+
+def means_same(op: Lowering, real: Real, meaning: Meaning) -> bool:
+    """Whether what a DequantizeLinear gave has the same codes in `meaning`."""
+    if real.functions or meaning.format.bits > TABLED or not real.meaning.same(meaning):
+        return False
+    if meaning.dtype not in CODED or meaning.axis is not None:
+        return meaning.dtype not in CODED
+    return bool((table_of(op, real, meaning) == np.arange(meaning.format.max + 1)).all())
 
 
 def one_code(op: Lowering, rows: Array) -> Array:
@@ -94,7 +126,7 @@ def codes_in(op: Lowering, real: Real, meaning: Meaning, name: str, label: str) 
         real.meaning.axis is None and meaning.axis is None,
         f"inputs and output must have one scale each. [{label}]",
     )
-    if not real.functions and real.meaning.same(meaning):
+    if means_same(op, real, meaning):
         return codes
     bits = codes.format.bits
     op.require(

@@ -23,7 +23,7 @@ import numpy as np
 from intsim_converters.onnx.carried import check_carried
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.values import Codes, Meaning, Pending, Real
+from intsim_converters.onnx.values import FORMATS, Codes, Meaning, Pending, Real
 
 
 def dequantized_pair(op: Lowering) -> tuple[Real, Real]:
@@ -40,6 +40,11 @@ def dequantized(op: Lowering, i: int) -> Real:
     if not isinstance(value, Real) or value.functions:
         name = op.node.inputs[i]
         op.refuse(f"float region: input {name!r} of {op.name} must come from a DequantizeLinear. [B1]")
+    op.require(
+        value.codes.dtype in FORMATS,
+        f"float region: {op.name} of {value.codes.dtype} adds up floats; no integer operator stands for it."
+        " [B1]",
+    )
     if isinstance(value.codes, Codes):
         check_carried(op, i)
     return value

@@ -11,7 +11,7 @@ from intsim_converters.onnx import narrow
 from intsim_converters.onnx.convert import convert_model
 from intsim_converters.onnx.model import NUMBERS, Array, Constant, Graph, Model, Node, Port
 from intsim_converters.onnx.tensors import Folder, read_tensor
-from intsim_converters.onnx.values import FORMATS
+from intsim_converters.onnx.values import CODED, FORMATS
 from onnx.reference import ReferenceEvaluator
 
 from intsim import run
@@ -38,9 +38,14 @@ def network(model: Model, values: Values, dialect: str) -> Values:
     found = run(conversion.network, given).outputs
     specs, shapes = conversion.network.specs, conversion.shapes
     return {
-        name: Constant(name, str(specs[name].format), array.reshape(shapes[name]))
+        name: Constant(name, _type_of(str(specs[name].format)), array.reshape(shapes[name]))
         for name, array in found.items()
     }
+
+
+def _type_of(format: str) -> str:
+    """ONNX' name of an element type."""
+    return {str(entry): name for name, entry in {**FORMATS, **CODED}.items()}.get(format, format)
 
 
 def alone(node: Node, values: Values, model: Model) -> Model:

@@ -16,6 +16,9 @@ D4. QuantizeLinear behind an operator on dequantized tensors makes it an integer
 D5. Scales in blocks by the rules of `lower_blocked`. Those of several tensors' product with other axes have
     no integer operator.
 D6. Those of com.microsoft are the same, in operator sets that have fewer types too.
+D7. Codes of float8 and float4 are the quotient rounded once, half to even, saturated; bit patterns in the
+    network. In ort a NaN is the lowest code of integers, and of float8 all ones behind its sign, but where
+    the runtime drops a DequantizeLinear and a QuantizeLinear that mean the same. float4 it has not.
 
 References
 ----------
@@ -28,11 +31,22 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from intsim_converters.onnx.elementwise import TABLED, any_view, copy, table_of
+from intsim_converters.onnx.elementwise import TABLED, any_view, copy, means_same, table_of
 from intsim_converters.onnx.lower_blocked import bind_blocked_codes, blocked_value
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import NUMBERS, Constant
-from intsim_converters.onnx.values import Blocked, Codes, Entry, Layout, Meaning, Pending, Real, Shape
+from intsim_converters.onnx.values import (
+    CODED,
+    FORMATS,
+    Blocked,
+    Codes,
+    Entry,
+    Layout,
+    Meaning,
+    Pending,
+    Real,
+    Shape,
+)
 
 from intsim.arithmetic import Requantization, Rounding, Scale
 from intsim.formats import IntFormat
@@ -80,11 +94,22 @@ def _output_meaning(op: Lowering, shape: Shape | None) -> Meaning:
         given = op.value(2)
         assert isinstance(given, Constant)
         dtype = given.dtype
+    if dtype in CODED:
+        _check_floats(op, dtype)
     axis = op.attribute("axis", 1)
     if shape is not None and op.constant(1).size > 1:
         op.require(-len(shape) <= axis < len(shape), f"axis must be of {shape}, not {axis}. [D1]")
         axis %= len(shape)
     return op.meaning(1, 2, dtype, axis)
+
+
+def _check_floats(op: Lowering, dtype: str) -> None:
+    """Rule D7."""
+    op.require(op.attribute("saturate", 1) == 1, f"saturate must be 1 for {dtype}. [D7]")
+    op.require(
+        not op.as_runtime or dtype != "float4e2m1",
+        f"the runtime must have a kernel of {op.name}, but for {dtype} it has none. [D7]",
+    )
 
 
 def _moved(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
@@ -99,6 +124,10 @@ def _moved(op: Lowering, entry: Entry, meaning: Meaning) -> Codes:
 def _quantized(op: Lowering, entry: Entry, meaning: Meaning, output: str) -> Codes:
     """Rule D1."""
     op.require(meaning.scale.dtype == np.float32, f"scale must be float32, not {meaning.scale.dtype}. [D1]")
+    op.require(
+        op.fuses or meaning.dtype != "float4e2m1",
+        "output must not be float4e2m1, where onnx.reference drops the sign of a zero. [D7]",
+    )
     axis = None
     if meaning.axis is not None:
         axis = op.axis(meaning.axis, entry.shape)
@@ -107,6 +136,7 @@ def _quantized(op: Lowering, entry: Entry, meaning: Meaning, output: str) -> Cod
     if not entry.limits:
         return op.emit(door, name, shape=entry.shape, dtype=meaning.dtype, meaning=meaning, name=output)
     op.require(axis is None, "scale must be one where an activation is in front. [D1]")
+    op.require(meaning.dtype in FORMATS, f"no activation must stand in front of {meaning.dtype}. [D7]")
     dropped = op.as_runtime and meaning.format.bits < 8 and meaning.zero_point[0] != meaning.format.min
     op.require(
         not dropped or (0.0, np.inf) not in entry.limits,
@@ -136,6 +166,7 @@ def _limited(op: Lowering, limits: tuple[tuple[float, float], ...], meaning: Mea
     if not limits:
         return meaning
     op.require(meaning.axis is None, "scale must be one behind an activation. [D4]")
+    op.require(meaning.dtype in FORMATS, f"no activation must stand in front of {meaning.dtype}. [D7]")
     low, high = meaning.format.min, meaning.format.max
     for ends in limits:
         if op.as_runtime:
@@ -159,7 +190,7 @@ def _check_redundant(op: Lowering, limits: tuple[float, float], meaning: Meaning
 
 def requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Codes:
     """What a DequantizeLinear gave, or functions of it, as codes of another meaning (rule D3)."""
-    if not real.functions and real.meaning.same(meaning) and meaning.format.bits <= TABLED:
+    if means_same(op, real, meaning) or _dropped(op, real, meaning):
         return copy(op, codes)
     op.require(
         real.meaning.axis is None and meaning.axis is None,
@@ -171,6 +202,21 @@ def requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Cod
     entries = table_of(op, real, meaning)
     lookup = Lookup(entries, codes.format, meaning.format)
     return op.emit(lookup, name, shape=codes.shape, dtype=meaning.dtype, layout=layout, meaning=meaning)
+
+
+def _dropped(op: Lowering, real: Real, meaning: Meaning) -> bool:
+    """Whether the runtime drops a DequantizeLinear and the QuantizeLinear behind it (rule D7)."""
+    if not op.fuses or real.functions or meaning.dtype not in CODED or not real.meaning.same(meaning):
+        return False
+    name = op.node.inputs[0]
+    makers = [node for node in op.target.graph.nodes if name in node.outputs]
+    plain = makers[0].op == "DequantizeLinear" and name not in op.target.outputs
+    op.require(
+        plain and len(op.target.readers(name)) == 1,
+        f"{name!r} must be what a DequantizeLinear gives, for this node alone: else the runtime changes"
+        f" infinities and NaN of {meaning.dtype}. [D7]",
+    )
+    return True
 
 
 @lowers("DequantizeLinear", domain=MICROSOFT)
@@ -185,6 +231,8 @@ def lower_dequantize(op: Lowering) -> None:
     if op.attribute("block_size", 0):
         op.bind(blocked_value(op, value))
         return
+    if value.dtype in CODED:
+        _check_floats(op, value.dtype)
     axis = op.attribute("axis", 1)
     if op.constant(1).size > 1:
         shape = value.shape
@@ -214,4 +262,5 @@ def emit_real(op: Lowering, real: Real, output: str) -> None:
         name = op.step(Requantize(to_float), name, name="float32")
     axis = None if meaning.axis is None else op.axis(meaning.axis, codes.shape)
     target = op.target
-    target.add(Dequantize(meaning.scale, points, axis), name, name=output)
+    coded = CODED.get(meaning.dtype)
+    target.add(Dequantize(meaning.scale, points, axis, input_format=coded), name, name=output)

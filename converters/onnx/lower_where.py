@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from intsim_converters.onnx.broadcasting import Operand, broadcast
-from intsim_converters.onnx.elementwise import codes_in, quantized
+from intsim_converters.onnx.elementwise import codes_in, means_same, quantized
 from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Constant
@@ -87,8 +87,7 @@ def _part(op: Lowering, side: Value, y: Meaning, name: str) -> Operand:
         codes = quantized(op, side.values, y).astype(y.format.storage)
         return Constant(f"{op.output}/{name}", y.dtype, codes)
     assert isinstance(side, Real)
-    plain = not side.functions and side.meaning.same(y)
-    if plain and isinstance(side.codes, Constant):
+    if isinstance(side.codes, Constant) and means_same(op, side, y):
         return side.codes
     return codes_in(op, side, y, name, "W2")
 

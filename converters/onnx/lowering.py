@@ -40,6 +40,7 @@ from intsim_converters.onnx.values import (
     Real,
     Shape,
     Value,
+    is_held,
     too_large,
 )
 
@@ -138,7 +139,7 @@ class Lowering:
     def constant_codes(self, constant: Constant) -> Codes:
         """A constant as integers of the network."""
         self.require(
-            constant.dtype in FORMATS, f"constant {constant.name!r} must hold integers, not {constant.dtype}"
+            is_held(constant.dtype), f"constant {constant.name!r} must hold integers, not {constant.dtype}"
         )
         self.require(not self.strict, f"constant {constant.name!r} must not stand for samples of a batch")
         codes = Codes(constant.name, constant.shape, constant.dtype)
@@ -216,7 +217,8 @@ class Lowering:
             self.require(
                 given.dtype == dtype, f"zero point must be {dtype} as its codes are, not {given.dtype}"
             )
-        self.require(dtype in FORMATS, f"codes must be integers, not {dtype}")
+        self.require(is_held(dtype), f"codes must be integers, float8 or float4, not {dtype}")
+        self.require(dtype in FORMATS or not points.any(), f"zero point of {dtype} must be 0")
         several = values.size > 1
         points = np.broadcast_to(points.reshape(-1), (values.size,)).astype(np.int64)
         return Meaning(values.reshape(-1), points, axis if several else None, dtype)

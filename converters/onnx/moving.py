@@ -15,7 +15,7 @@ from intsim_converters.onnx.folding import moved_constant
 from intsim_converters.onnx.lower_blocked import moved_blocks
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Constant
-from intsim_converters.onnx.values import Blocked, Codes, Entry, Meaning, Real, Shape
+from intsim_converters.onnx.values import FORMATS, Blocked, Codes, Entry, Meaning, Real, Shape
 
 from intsim.ops import Op, Reshape
 
@@ -84,6 +84,7 @@ def _means(quantize: Lowering, meaning: Meaning) -> bool:
     assert isinstance(zero, Constant)
     return (
         zero.dtype == meaning.dtype
+        and zero.dtype in FORMATS  # of floats some codes may become others
         and scale.values.reshape(()) == meaning.scale[0]
         and int(zero.values.reshape(())) == int(meaning.zero_point[0])
     )

@@ -17,11 +17,12 @@ ONNX, docs/Operators.md: Cast, QuantizeLinear, DequantizeLinear; docs/technical/
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 from intsim_converters.onnx.model import Array, Constant, storage
-from intsim_converters.onnx.values import FORMATS
+from intsim_converters.onnx.values import CODED, FORMATS
 
 from intsim.arithmetic import Overflow, Rounding, fit
 from intsim.arithmetic.encode import Beyond, encode
@@ -29,11 +30,7 @@ from intsim.errors import ConversionError
 from intsim.formats.table import named
 
 NARROW: dict[str, Any] = {
-    "float8e4m3fn": named("e4m3").format,
-    "float8e4m3fnuz": named("e4m3fnuz").format,
-    "float8e5m2": named("e5m2").format,
-    "float8e5m2fnuz": named("e5m2fnuz").format,
-    "float4e2m1": named("e2m1").format,
+    **CODED,
     "float8e8m0": named("e8m0").format,
     "bfloat16": named("bfloat16").format,
 }
@@ -71,6 +68,32 @@ def cast(constant: Constant, dtype: str, *, saturate: bool = True, round_mode: s
     else:
         raise ConversionError(f"Cast must be to a type of numbers, not {dtype}")
     return Constant(constant.name, dtype, found.astype(storage(dtype)).reshape(constant.shape))
+
+
+@functools.cache
+def values_of(dtype: str) -> Array:
+    """What every code of a type stands for, float32; a NaN has the sign of its code."""
+    format = NARROW[dtype]
+    codes = np.arange(format.max + 1)
+    values = format.decode(codes).floats().astype(np.float32)
+    signed = np.copysign(np.float32(np.nan), np.where(codes >> (format.bits - 1), -1, 1).astype(np.float32))
+    return np.where(np.isnan(values), signed, values)
+
+
+def codes_of(dtype: str, values: Array, *, quiet: bool) -> Array:
+    """The codes of float32 values, saturated, as int64; a NaN keeps its sign where the type has one for it.
+
+    quiet : NaN as IEEE has it, and as ml_dtypes; else all ones, as ONNX Runtime has it
+    """
+    format, nan = NARROW[dtype], np.isnan(values)
+    found = encode(format, np.where(nan, 0, values), Rounding.HALF_EVEN, Beyond.SATURATE).astype(np.int64)
+    if not nan.any():
+        return found
+    sign = 1 << (format.bits - 1)
+    if format.nan_code & sign:
+        return np.where(nan, format.nan_code, found)
+    code = format.nan_code if quiet else sign - 1
+    return np.where(nan, code | np.where(np.signbit(values), sign, 0), found)
 
 
 def quantize(x: Constant, scale: Array, dtype: str, *, saturate: bool = True) -> Constant:

@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import numpy as np
 from intsim_converters.onnx.broadcasting import Operand, broadcast
-from intsim_converters.onnx.elementwise import TABLED, any_view, one_code
+from intsim_converters.onnx.elementwise import TABLED, any_view, one_code, reals
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array, Constant
-from intsim_converters.onnx.values import FORMATS, Codes, Meaning, Real
+from intsim_converters.onnx.values import CODED, FORMATS, Codes, Meaning, Real, format_of
 
 from intsim.arithmetic import Add as AddStep
 from intsim.arithmetic import Overflow, Register, Requantization, ShiftLeft
@@ -36,7 +36,7 @@ def emit_pair(op: Lowering, a: Operand, b: Operand, y: Meaning, function: Functi
         if isinstance(operand, Constant) and operand.values.size == 1:
             return _single(op, (a, b), i, y, function)
     for operand in (a, b):
-        bits = FORMATS[operand.dtype].bits
+        bits = format_of(operand.dtype).bits
         op.require(bits <= _HALF, f"codes must have 8 bits at most for a table of pairs, not {bits}")
     pair = broadcast(op, a, b)
     names = [
@@ -52,7 +52,7 @@ def emit_pair(op: Lowering, a: Operand, b: Operand, y: Meaning, function: Functi
 
 def _values(operand: Operand) -> Array:
     """The codes in order, for a whole half of the index; what an operand never holds is another one."""
-    format = FORMATS[operand.dtype]
+    format = format_of(operand.dtype)
     codes = np.minimum(np.arange(1 << _HALF) + format.min, format.max)
     if isinstance(operand, Codes):
         return codes
@@ -61,6 +61,9 @@ def _values(operand: Operand) -> Array:
 
 def _half(op: Lowering, operand: Operand, name: str, side: int) -> str:
     """The high or the low half of the index."""
+    if operand.dtype in CODED:
+        codes = np.arange(CODED[operand.dtype].max + 1) << (_HALF if side == 0 else 0)
+        return op.step(Lookup(codes, CODED[operand.dtype], _INDEX), name, name=("high", "low")[side])
     least = FORMATS[operand.dtype].min
     steps = [AddStep(values=-least)] if least else []
     steps += [ShiftLeft(bits=_HALF)] if side == 0 else []  # type: ignore[list-item]
@@ -127,9 +130,7 @@ def _reals(side: Side, codes: Array) -> Array:
     if isinstance(side, Constant):
         listed = np.unique(side.values).astype(np.float32)
         return listed[np.minimum(codes, len(listed) - 1)][None]
-    meaning = side.meaning
-    values = (codes - meaning.zero_point[0]).astype(np.float32) * meaning.scale[0].astype(np.float32)
-    rows = values.reshape(1, -1)
+    rows = reals(side.meaning, codes).reshape(1, -1)
     for function in side.functions:
         rows = np.asarray(function(rows), np.float32)
     return rows.reshape(-1, *codes.shape)

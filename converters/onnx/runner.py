@@ -22,7 +22,7 @@ from intsim_converters.onnx.dialects import DIALECTS
 from intsim_converters.onnx.model import Model
 from intsim_converters.onnx.reader import read_model
 from intsim_converters.onnx.sessions import Arrays, OrtSession, ReferenceSession, Session
-from intsim_converters.onnx.values import FORMATS, Layout
+from intsim_converters.onnx.values import CODED, FORMATS, Layout
 from onnx import helper
 
 from intsim.errors import ConversionError
@@ -51,7 +51,7 @@ class OnnxRunner:
         layouts = self._conversion.layouts
         self.axes = {name: _IMAGE if layouts.get(name) is Layout.IMAGE else None for name in names}
         kind = ReferenceSession if dialect == "onnx-ref" else OrtSession
-        types = {str(format): dtype for dtype, format in FORMATS.items()}
+        types = {str(format): dtype for dtype, format in {**FORMATS, **CODED}.items()}
         inside = {name: types.get(str(network.specs[name].format), "") for name in names}
         self._session: Session = kind(model.where, proto, inside)
         self.what = self._session.what

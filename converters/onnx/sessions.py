@@ -12,11 +12,13 @@ Rules
 -----
 S1. The file's outputs are those of the file as it is. Other tensors are those of the same file with them
     for outputs, because a runtime may fuse more where nobody looks.
-S2. Integers of 2 and 4 bits, which numpy has not, are given as 8 bits; bool is 0 or 1.
+S2. Integers of 2 and 4 bits, which numpy has not, are given as 8 bits; bool is 0 or 1; float8 is its codes.
 """
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -31,6 +33,14 @@ Arrays = dict[str, np.ndarray]
 _WIDE = {
     **dict.fromkeys(("int2", "int4"), onnx.TensorProto.INT8),
     **dict.fromkeys(("uint2", "uint4"), onnx.TensorProto.UINT8),
+}
+
+
+_FLOAT8 = {
+    "tensor(float8e4m3fn)": onnx.TensorProto.FLOAT8E4M3FN,
+    "tensor(float8e4m3fnuz)": onnx.TensorProto.FLOAT8E4M3FNUZ,
+    "tensor(float8e5m2)": onnx.TensorProto.FLOAT8E5M2,
+    "tensor(float8e5m2fnuz)": onnx.TensorProto.FLOAT8E5M2FNUZ,
 }
 
 
@@ -83,9 +93,9 @@ class OrtSession:
         others = {self._called[name]: name for name in names if name not in self._outputs}
         try:
             if outputs:
-                found.update(zip(outputs, self._plain.run(outputs, dict(inputs)), strict=True))
+                found.update(zip(outputs, run_ort(self._plain, outputs, inputs), strict=True))
             if others and self._wide is not None:
-                found.update(zip(others.values(), self._wide.run(list(others), dict(inputs)), strict=True))
+                found.update(zip(others.values(), run_ort(self._wide, list(others), inputs), strict=True))
         except Exception as error:  # of several kinds, none with a common parent
             raise _failure(self._where, self.what, error) from error
         return {name: _as_numpys(np.asarray(x)) for name, x in found.items()}
@@ -111,6 +121,32 @@ def ort_session(where: str, data: bytes) -> Any:
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # of several kinds, none with a common parent
         raise ConversionError(Finding(where, f"is not taken by ONNX Runtime: {_one_line(error)}")) from error
+
+
+def run_ort(session: Any, names: Sequence[str], inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """A session's tensors; float8 goes in and comes out as codes, uint8."""
+    types = {port.name: port.type for port in (*session.get_inputs(), *session.get_outputs())}
+    if not any("float8" in types[name] for name in (*inputs, *names)):
+        return list(session.run(list(names), dict(inputs)))
+    import onnxruntime
+
+    made = onnxruntime.OrtValue
+    given = {
+        name: made.ortvalue_from_numpy_with_onnx_type(x.view(np.uint8), _FLOAT8[types[name]])
+        if types[name] in _FLOAT8
+        else made.ortvalue_from_numpy(x)
+        for name, x in inputs.items()
+    }
+    found = session.run_with_ort_values(list(names), given)
+    pairs = zip(names, found, strict=True)
+    return [_codes(value) if types[name] in _FLOAT8 else value.numpy() for name, value in pairs]
+
+
+def _codes(value: Any) -> np.ndarray:
+    """The bytes of a tensor whose type numpy has not."""
+    shape = tuple(value.shape())
+    data = ctypes.string_at(value.data_ptr(), math.prod(shape))
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 class ReferenceSession:
@@ -144,6 +180,8 @@ class ReferenceSession:
 def _as_numpys(x: np.ndarray) -> np.ndarray:
     """Rule S2."""
     kind = x.dtype.name
+    if kind.startswith(("float8", "float4")):
+        return x.view(np.uint8)
     return x.astype(np.int8 if kind[0] == "i" else np.uint8) if kind in _WIDE or kind == "bool" else x
 
 

@@ -70,6 +70,7 @@ def ratio(op: Lowering, scales: list[Array], output: Array, factor: float = 1.0)
 def requantization(op: Lowering, ratios: Array, y: Meaning) -> Requantization:
     """Rules S2 and S3."""
     op.require(y.axis is None, "output must have one scale")
+    op.require(y.dtype in FORMATS, f"output must be integers, not {y.dtype}")
     zero = int(y.zero_point[0])
     if op.fuses:
         return _AFTER.requantization(ratios, zero_point=zero, lo=y.lowest, hi=y.highest, format=y.format)

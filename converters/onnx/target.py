@@ -17,7 +17,7 @@ from collections.abc import Mapping
 
 from intsim_converters.onnx.batch import Batch
 from intsim_converters.onnx.model import Array, Constant, Graph, Node
-from intsim_converters.onnx.values import FORMATS, Codes, Layout, Shape, Value
+from intsim_converters.onnx.values import Codes, Layout, Shape, Value, format_of
 
 from intsim.errors import Finding
 from intsim.formats import Quantization, TensorSpec
@@ -133,8 +133,8 @@ class Target:
         if key not in self._constants:
             first = all(name != constant.name for name, *_ in self._constants)
             free = first and constant.name not in self.specs and constant.name not in self.outputs
-            values = values.astype(FORMATS[dtype].storage)  # bool is one bit
+            values = values.astype(format_of(dtype).storage)  # bool is one bit
             name = constant.name if free else self.fresh(f"{constant.name}/constant")
-            self.add(ConstantOp(values, FORMATS[dtype]), name=name)
+            self.add(ConstantOp(values, format_of(dtype)), name=name)
             self._constants[key] = name
         return self._constants[key]

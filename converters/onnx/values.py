@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from intsim_converters.onnx.model import Array, Constant, Node
 
-from intsim.formats import IntFormat, Quantization
+from intsim.formats import IntFormat, Minifloat, Quantization
+from intsim.formats.table import named
 
 if TYPE_CHECKING:
     from intsim_converters.onnx.lowering import Lowering
@@ -31,7 +32,26 @@ FORMATS: dict[str, IntFormat] = {
     **{f"uint{bits}": IntFormat(bits, signed=False) for bits in (2, 4, 8, 16, 32, 64)},
     "bool": IntFormat(1, signed=False),
 }
-"""Element type -> number format; bool is one unsigned bit."""
+"""Element type of integers -> number format; bool is one unsigned bit."""
+
+CODED: dict[str, Minifloat] = {
+    "float8e4m3fn": named("e4m3").format,
+    "float8e4m3fnuz": named("e4m3fnuz").format,
+    "float8e5m2": named("e5m2").format,
+    "float8e5m2fnuz": named("e5m2fnuz").format,
+    "float4e2m1": named("e2m1").format,
+}
+"""Element type of floats whose codes a network holds -> number format."""
+
+
+def format_of(dtype: str) -> IntFormat | Minifloat:
+    """The format of the codes of an element type."""
+    return FORMATS[dtype] if dtype in FORMATS else CODED[dtype]
+
+
+def is_held(dtype: str) -> bool:
+    """Whether a network holds codes of an element type."""
+    return dtype in FORMATS or dtype in CODED
 
 
 def too_large(shape: Shape) -> bool:
@@ -60,8 +80,8 @@ class Codes:
     views: dict[Layout, str] = field(default_factory=dict)
 
     @property
-    def format(self) -> IntFormat:
-        return FORMATS[self.dtype]
+    def format(self) -> IntFormat | Minifloat:
+        return format_of(self.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +98,8 @@ class Meaning:
     limits: tuple[int, int] | None = None
 
     @property
-    def format(self) -> IntFormat:
-        return FORMATS[self.dtype]
+    def format(self) -> IntFormat | Minifloat:
+        return format_of(self.dtype)
 
     @property
     def lowest(self) -> int:
@@ -98,8 +118,8 @@ class Meaning:
         )
 
     def quantization(self, lead: int = 0) -> Quantization | None:
-        """The annotation for a network's tensor whose samples lack `lead` axes."""
-        if not (np.isfinite(self.scale) & (self.scale > 0)).all():
+        """The annotation for a network's tensor whose samples lack `lead` axes; bit patterns have none."""
+        if self.dtype in CODED or not (np.isfinite(self.scale) & (self.scale > 0)).all():
             return None
         axis = None if self.axis is None else self.axis - lead
         if axis is not None and axis < 0:

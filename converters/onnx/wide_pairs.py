@@ -32,7 +32,8 @@ def is_wide(name: str, sides: list[object], y: Meaning) -> bool:
     """Whether rule W1 holds, and a table of pairs does not."""
     if name not in _FUNCTIONS or y.format.bits > _MOST:
         return False
-    bits = [FORMATS[side.codes.dtype].bits for side in sides if isinstance(side, Real) and not side.functions]
+    plain = [side.codes for side in sides if isinstance(side, Real) and not side.functions]
+    bits = [FORMATS[codes.dtype].bits for codes in plain if codes.dtype in FORMATS]
     return len(bits) == 2 and _TABLED < max(bits) <= _MOST
 
 

@@ -64,7 +64,11 @@ def differing(conversion: Conversion, name: str, wanted: np.ndarray, found: np.n
     assert [size for size in found.shape if size > 1] == [size for size in wanted.shape if size > 1], name
     wanted = wanted.view(np.uint8) if wanted.dtype == bool else wanted
     assert found.dtype == wanted.dtype, (name, found.dtype, wanted.dtype)
-    return int(np.count_nonzero(found.reshape(wanted.shape) != wanted))
+    found = found.reshape(wanted.shape)
+    wrong = found != wanted
+    if wanted.dtype.kind == "f":
+        wrong &= ~(np.isnan(found) & np.isnan(wanted))
+    return int(np.count_nonzero(wrong))
 
 
 def assert_agrees(

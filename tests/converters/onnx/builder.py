@@ -14,10 +14,15 @@ NUMBERS: dict[str, int] = {
     "uint16": TensorProto.UINT16, "int16": TensorProto.INT16, "int32": TensorProto.INT32,
     "int64": TensorProto.INT64, "uint4": TensorProto.UINT4, "int4": TensorProto.INT4,
     "bool": TensorProto.BOOL, "float16": TensorProto.FLOAT16,
+    "float8e4m3fn": TensorProto.FLOAT8E4M3FN, "float8e4m3fnuz": TensorProto.FLOAT8E4M3FNUZ,
+    "float8e5m2": TensorProto.FLOAT8E5M2, "float8e5m2fnuz": TensorProto.FLOAT8E5M2FNUZ,
+    "float4e2m1": TensorProto.FLOAT4E2M1,
 }  # fmt: skip
 LIMITS = {
     **{f"int{bits}": (-(1 << bits - 1), (1 << bits - 1) - 1) for bits in (4, 8, 16, 32, 64)},
     **{f"uint{bits}": (0, (1 << bits) - 1) for bits in (4, 8, 16)},
+    **{f"float8{name}": (0, 255) for name in ("e4m3fn", "e4m3fnuz", "e5m2", "e5m2fnuz")},
+    "float4e2m1": (0, 15),
 }
 MICROSOFT = "com.microsoft"
 
@@ -41,9 +46,11 @@ class OnnxBuilder:
         return name
 
     def constant(self, name: str, values: Any, dtype: str) -> str:
-        """A constant; int4 and uint4 are packed."""
+        """A constant; those of 4 bits are packed, floats of 4 and 8 bits given as codes."""
         array = np.asarray(values)
-        if dtype in ("int4", "uint4"):
+        if dtype.startswith("float8"):
+            raw = array.astype(np.uint8).tobytes()
+        elif dtype in ("int4", "uint4", "float4e2m1"):
             codes = (array.reshape(-1).astype(np.int64) & 15).astype(np.uint8)
             codes = np.concatenate([codes, np.zeros(codes.size % 2, np.uint8)])
             raw = (codes[::2] | codes[1::2] << 4).tobytes()

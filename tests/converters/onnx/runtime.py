@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from intsim_converters.onnx.sessions import ort_session
+from intsim_converters.onnx.sessions import ort_session, run_ort
+from onnx import helper
 from onnx.reference import ReferenceEvaluator
 
 from intsim.errors import ConversionError
@@ -29,7 +30,7 @@ class Session:
         self.outputs = [entry.name for entry in self._session.get_outputs()]
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
-        return dict(zip(self.outputs, self._session.run(None, dict(inputs)), strict=True))
+        return dict(zip(self.outputs, run_ort(self._session, self.outputs, inputs), strict=True))
 
 
 class Reference:
@@ -38,11 +39,18 @@ class Reference:
     def __init__(self, data: bytes) -> None:
         self._model = ReferenceEvaluator(onnx.ModelProto.FromString(data))
         self.outputs = list(self._model.output_names)
+        types = {port.name: port.type.tensor_type.elem_type for port in self._model.proto_.graph.input}
+        self._dtypes = {name: helper.tensor_dtype_to_np_dtype(number) for name, number in types.items()}
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> Arrays:
+        given = dict(inputs)
+        for name, x in inputs.items():
+            if self._dtypes[name].name.startswith(("float8", "float4")):
+                given[name] = x.view(self._dtypes[name])
         with np.errstate(all="ignore"):
-            found = self._model.run(None, dict(inputs))
-        return dict(zip(self.outputs, found, strict=True))
+            found = self._model.run(None, given)
+        codes = [x.view(np.uint8) if x.dtype.name.startswith(("float8", "float4")) else x for x in found]
+        return dict(zip(self.outputs, codes, strict=True))
 
 
 def session_of(data: bytes, dialect: str) -> Session | Reference:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.converters.onnx.builder import MICROSOFT
+from tests.converters.onnx.builder import MICROSOFT, NUMBERS
 from tests.converters.onnx.drawing import (
     EIGHT,
     agree_or_assume,
@@ -123,9 +123,23 @@ def logics(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (21,)) -> bytes
     return b.build()
 
 
+@st.composite
+def casts(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (21,)) -> bytes:
+    """Between two types of integers, or a type and bool."""
+    b = builder(draw, opsets)
+    source, target = (draw(st.sampled_from((*WHOLE, "bool"))) for _ in range(2))
+    x = b.input("x", (1, 40), source)
+    if form == "Cast":
+        b.output(b.node(form, [x], ["y"], to=NUMBERS[target]), target)
+    else:
+        b.output(b.node(form, [x, b.constant("like", [0], target)], ["y"]), target)
+    return b.build()
+
+
 CASES = [
     *((wheres, form) for form in ("Where", "QLinearWhere", "integers")),
     *((comparisons, form) for form in COMPARISONS),
+    *((casts, form) for form in ("Cast", "CastLike")),
     *((logics, form) for form in ("And", "Or", "Xor")),
 ]
 LEFT = ("must not mix", "must not have more axes")
