@@ -7,8 +7,8 @@ E1. QLinearAdd of 8-bit codes of one type: rules F1 to F3 of `fused_add`, as a t
     layout that the runtime picks decides between F2 and F3 and that changes a code, it is refused.
 E2. QLinearMul of 8-bit codes of one type: the product of the codes less their zero points, times the ratio of
     scales in float32, plus the zero point, half to even. The ratio: input scales' product over the output's.
-E3. In ort Add and Mul of tensors of the output's type are these, unless the runtime does not fuse them (rule
-    Q1 of `carried`). Those, other pairs, other operators, and all of them in onnx-ref compute in float32:
+E3. In ort Add and Mul of tensors of the output's type are these, unless by rule Q2 of `carried` the runtime
+    does not fuse them. Those, other pairs, other operators, and all of them in onnx-ref compute in float32:
     what the codes stand for, the operator, then QuantizeLinear; a table of pairs, or above 8 bits an op that
     does so (`wide_pairs`).
 E4. Two functions of one tensor, as in x * Sigmoid(x), are one function of it, which the runtime is asked for
@@ -27,7 +27,7 @@ from collections.abc import Callable
 
 import numpy as np
 from intsim_converters.onnx.broadcasting import Operand, broadcast, common_shape, first_is_spread
-from intsim_converters.onnx.carried import obstacle
+from intsim_converters.onnx.carried import check_carried, moved_in_float
 from intsim_converters.onnx.elementwise import quantized
 from intsim_converters.onnx.evaluated import evaluated
 from intsim_converters.onnx.fused import pending_reason
@@ -201,16 +201,20 @@ def _by_constant(op: Lowering, i: int, constant: Constant) -> None:
 
 
 def _fuses(op: Lowering) -> bool:
-    """Whether the dialect has an integer operator for two plain tensors."""
-    return op.fuses and not (op.as_runtime and any(obstacle(op, i) for i in range(2)))
+    """Whether the dialect has an integer operator for two plain tensors of 8 bits."""
+    if any(moved_in_float(op, i) for i in range(2)):
+        return False
+    for i in range(2):
+        check_carried(op, i)
+    return True
 
 
 def _finish(op: Lowering, quantize: Lowering, sides: list, y: Meaning) -> Codes:  # type: ignore[type-arg]
     """Rules E1 to E3, by the output's meaning."""
     plain = all(isinstance(side, Real) and not side.functions for side in sides)
-    if plain and op.name in ("Add", "Mul") and _fuses(op):
+    if plain and op.fuses and op.name in ("Add", "Mul"):
         meanings = (sides[0].meaning, sides[1].meaning, y)
-        if {entry.dtype for entry in meanings} in ({"int8"}, {"uint8"}):
+        if {entry.dtype for entry in meanings} in ({"int8"}, {"uint8"}) and _fuses(op):
             return _fused(quantize, op.name, (sides[0].codes, sides[1].codes), meanings)
     function = _FUNCTIONS[op.name]
     op.require(y.axis is None, "output must have one scale. [E3]")
