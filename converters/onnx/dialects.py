@@ -12,9 +12,9 @@ DIALECTS: dict[str, str] = {
     ),
     "integer": (
         "the integer operators that QDQ groups stand for, also where ONNX Runtime computes them in float:"
-        " weights and activations of 2 to 16 bits of any sign, activations as limits of the codes; where scales"
-        " of weights run in blocks, the exact sum, rounded once; the rest as ort. Source: ONNX Runtime's"
-        " QLinearConv and QLinearMatMul, carried over to other types"
+        " weights and activations of 2 to 16 bits of any sign, activations as limits of the codes; where"
+        " scales of weights run in blocks, the exact sum, rounded once; the rest as ort. Source: ONNX"
+        " Runtime's QLinearConv and QLinearMatMul, carried over to other types"
     ),
     "onnx-ref": (
         "onnx.reference of ONNX 1.23.2: requantization in float64, the zero point added before rounding; QDQ"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from intsim_converters.onnx import CONVERTER
+from intsim_converters.onnx import CONVERTER, convert_model, read_model
 
 from intsim.converter import DoubtingRunner, Runner
 from intsim.engine import run
@@ -53,6 +55,20 @@ def test_the_runtimes_codes_are_among_those_that_are_left_open(form: str, tmp_pa
     assert not (made.undecided(x) & (low == high)).any()
 
 
+def test_how_far_float32_may_be_off() -> None:
+    """40 roundings of 2**-24 at most, of the largest sum of magnitudes that there is, and of the bias."""
+    made = lost("Gemm")
+    made.bias = np.float32([0, 2.0**20, -(2.0**21), 0, 0, 0])
+    (slack,) = convert_model(read_model(made.build()), "integer").slack.values()
+    centred = abs(made.weights.reshape(2, 16, 6) - np.asarray(made.zero)[:, None]).sum(axis=1)
+    sums = [128 * (2**26 * int(first) + int(second)) for first, second in centred.T]
+    wanted = [
+        math.ceil(Fraction(40, 2**24 - 40) * (total + int(abs(bias)) * 2**26))
+        for total, bias in zip(sums, made.bias.tolist(), strict=True)
+    ]
+    assert slack.tolist() == wanted
+
+
 def test_a_diff_tells_them_apart(tmp_path: Path) -> None:
     """All differences are left open; one that is not, of another scale, is not."""
     made = lost("MatMul")
@@ -82,6 +98,7 @@ def test_where_nothing_is_known_of_the_floats(tmp_path: Path) -> None:
     half = lost("MatMul")
     half.kind, half.scale = "float16", np.float16(half.scale + 0.1)
     assert not isinstance(runner_of(half.build(), tmp_path), DoubtingRunner)
-    far = lost("MatMul")
-    far.scale = far.scale * np.float32(2.0**-100)
-    assert not isinstance(runner_of(far.build(), tmp_path), DoubtingRunner)
+    for power in (-100, 90):
+        far = lost("MatMul")
+        far.scale = far.scale * np.float32(2.0**power)
+        assert not isinstance(runner_of(far.build(), tmp_path), DoubtingRunner)
