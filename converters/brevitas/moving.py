@@ -77,7 +77,7 @@ def _of_a_sample(found: Array, batch: int, size: int) -> Array:
         raise NoMoveError(f"must keep the batch, not give shape {found.shape} for {batch} samples")
     local = np.where(found > 0, found - 1 - start, -1)
     if (local != local[:1]).any() or local.max() >= size or local.min() < -1:
-        raise NoMoveError("must not move elements from one sample to another")
+        raise NoMoveError("must not move elements from one sample to another, nor differently")
     return local[0]
 
 

@@ -7,7 +7,9 @@ import pytest
 import torch
 from brevitas.quant.shifted_scaled_int import ShiftedUint8ActPerTensorFloat
 from intsim_converters.brevitas import convert, doubts
+from intsim_converters.brevitas.convert import convert_with_meaning
 from intsim_converters.brevitas.functions import CALLED, KNOWN, Form, function_of
+from intsim_converters.brevitas.quantizers import read_quantizer
 from torch import nn
 
 from intsim.errors import ConversionError
@@ -121,6 +123,41 @@ def test_slack_holds_what_torch_gives(function):
                 continue
             slack = (known(x, 1)[: len(given)].double() - given.double()).abs()
             assert ((given.double() - true).abs() <= slack / 2 + 1e-30).all()
+
+
+@pytest.mark.parametrize("function", [nn.Sigmoid(), nn.Tanh(), nn.SiLU(), nn.GELU()], ids=repr)
+def test_slack_is_what_doubts_tell(function):
+    """Sums so fine that several are within one step's slack; every float of them is exact."""
+    fixed = {"restrict_scaling_type": "power_of_two", **TENSOR}
+    layers = (
+        qnn.QuantIdentity(bit_width=12, **fixed),
+        qnn.QuantLinear(2, 1, bias=False, weight_bit_width=10, weight_restrict_scaling_type="power_of_two"),
+        function,
+        qnn.QuantIdentity(bit_width=6, **TENSOR),
+    )
+    module, images = calibrated(*layers, shape=(2,))
+    example = torch.from_numpy(images[:2])
+    network, meaning, _ = convert_with_meaning(module, example, {})
+    (doubt,) = doubts(module, example)
+    (slope,) = meaning["1"].affine.scales()
+    quantizer = read_quantizer("3", module[3].act_quant, (function_of("2", function),), 1)
+    around = np.arange(-300, 300)
+    near = [n + around for runs in doubt.runs for run in runs for n in run]
+    sums = np.unique(np.clip(np.concatenate(near), -(2**21), 2**21))[:, None]
+    reals = (sums * float(slope)).astype(np.float32)
+    most, least = (quantizer.codes(reals, side) for side in (1, -1))
+    unsure = doubt.holds(sums)
+    assert unsure[most != least].all()
+    assert (most != least).any()
+    given = {node.name: node for node in network.nodes}
+    codes = sum(
+        given[name].op.reference(sums)[0] for name in ("3", "3.rising", "3.falling") if _reads(given, name)
+    )
+    assert np.array_equal(codes[~unsure], least[~unsure])
+
+
+def _reads(given, name):
+    return name in given and given[name].inputs == ("1",)
 
 
 def test_a_valley_under_zero_is_no_part_of_unsigned_codes():

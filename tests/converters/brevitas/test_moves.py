@@ -7,6 +7,7 @@ import pytest
 import torch
 from brevitas.quant.shifted_scaled_int import ShiftedUint8ActPerTensorFloat
 from intsim_converters.brevitas import convert
+from intsim_converters.brevitas.moving import NoMoveError, sources
 from torch import nn
 
 from intsim.errors import ConversionError
@@ -224,6 +225,18 @@ def test_channels_that_are_joined_keep_their_scales():
     assert network.specs["cat"].quantization.scale.size == 8
     network = agreed(COMPUTED["cat powers of two"][0], (4, 6, 4))
     assert network.specs["cat"].quantization.scale.size == 1
+
+
+def test_samples_that_move_differently():
+    def call(x):
+        return torch.stack([x[0], x[1].flip(0)])
+
+    with pytest.raises(
+        NoMoveError, match="must not move elements from one sample to another, nor differently"
+    ):
+        sources(call, (2, 3))
+    (index,) = sources(lambda x: x.flip(1), (2, 3))
+    assert index.tolist() == [2, 1, 0]
 
 
 REFUSED = {

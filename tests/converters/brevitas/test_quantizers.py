@@ -233,7 +233,7 @@ def test_drawn_together(data):
 
 
 @pytest.mark.sweep
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_many_drawn_together(data):
     test_drawn_together.hypothesis.inner_test(data)
