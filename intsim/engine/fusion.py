@@ -35,6 +35,9 @@ SUMS: dict[type[Op], Callable[[Site], Lowered | str]] = {
 }
 """The rule of every op that can finish its sums; it is given a site with an epilogue."""
 
+_WIDEST = 4
+"""Bytes of a code, at most, that a sum is finished with."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -160,12 +163,14 @@ class Fusion:
     def _lower_sums(self, nodes: tuple[Node, ...]) -> Lowered | str:
         site = site_of(self.network, nodes[0], self.bounds, self.counted)
         interval = self.bounds.tensors[nodes[0].outputs[0]]
+        last = self.network.specs[nodes[-1].outputs[0]]
+        if last.format.storage.itemsize > _WIDEST:
+            return f"codes of {last.format}, more than {8 * _WIDEST} bits"
         (output,) = site.outputs
         channels = output.shape[-1] if output.shape else 1
         made = following(nodes[1:], interval, channels, site.op.accumulator.format)
         if isinstance(made, str):
             return made
-        last = self.network.specs[nodes[-1].outputs[0]]
         lowered = SUMS[type(site.op)](replace(site, epilogue=made[0], outputs=(last,)))
         if isinstance(lowered, str):
             return lowered

@@ -261,3 +261,16 @@ def test_a_sum_of_everything_has_one_channel():
     found = plan(network).run(values).output
     assert found.shape == (2,)
     assert found.tolist() == [125 >> 3, max(-640 >> 3, -128)]
+
+
+@pytest.mark.parametrize(("bits", "words"), [(32, 3), (33, 2)])
+def test_codes_of_more_than_32_bits_are_no_end_of_a_sum(bits, words):
+    """What makes them of an 8-bit code is a step of its own."""
+    rng, b = np.random.default_rng(0), NetworkBuilder()
+    sums = b.add(Dense(rng.integers(-128, 128, (16, 20))), b.input("x", (20,), INT8), name="sums")
+    codes = b.add(requantize(rng, "tflite-double", 16), sums, name="codes")
+    wide = Requantization((Multiply(multipliers=(1 << 24) - 1),), IntFormat(bits))
+    b.output(b.add(Requantize(wide), codes, name="wide"))
+    network, x = b.build(), rng.integers(-128, 128, (7, 20))
+    assert len(plan(network).steps[0].nodes) == words
+    assert run(network, x).output.tolist() == run(network, x, engine="reference").output.tolist()
