@@ -30,13 +30,13 @@ class TfliteRunner:
     def __init__(self, source: Path, dialect: str) -> None:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-        model = read_model(source)
-        network = convert_model(model, dialect)
         if dialect not in RESOLVERS:
             known = " or ".join(RESOLVERS)
             raise ConversionError(
                 Finding("dialect", f"must be {known} for LiteRT to run it, not {dialect!r}")
             )
+        model = read_model(source)
+        network = convert_model(model, dialect)
         try:
             with warnings.catch_warnings():  # keeping every tensor warns of its memory
                 warnings.simplefilter("ignore")

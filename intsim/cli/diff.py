@@ -4,6 +4,7 @@ The framework runs its own file on the same inputs. Tensors that both sides name
 order and layout, integer by integer. Where one differs first, what the other side does is looked for: the
 network is changed in one place (a rounding, the place of the zero point, a register of the sum, ...) until it
 gives the other side's integers, every one of the batch; and the difference is followed back step by step.
+Integers that the other side's floats leave open (QONNX computes with float32) are told apart and counted.
 
 NAME is a converter whose framework is installed; `intsim dialects` lists whose integers it can give.
 Exit status: 0 no tensor differs, 1 one does, 2 wrong usage or a bad file.
@@ -11,6 +12,8 @@ Exit status: 0 no tensor differs, 1 one does, 2 wrong usage or a bad file.
 
 from __future__ import annotations
 
+import re
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -31,6 +34,7 @@ EXAMPLES = """\
   intsim diff model.h5 --against tflite:model.tflite -i inputs.npy
   intsim diff model.h5 --against onnx:model.onnx -i inputs.npz --json
   intsim diff model.h5 --against onnx:model.onnx --dialect onnx-ref -i inputs.npz
+  intsim diff model.h5 --against qonnx:model.onnx --dialect qonnx-image8 -i images.npy
   intsim diff model.h5 --against tflite:model.tflite -i inputs.npy --datapath chip.toml
 """
 
@@ -43,7 +47,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--against", metavar="NAME:FILE", required=True, help="converter and the framework's file"
     )
     parser.add_argument(
-        "--dialect", metavar="D", help="which runtime of it; the converter's default if absent"
+        "--dialect", metavar="D", help="whose integers the other side has; the converter's default if absent"
     )
     add_json(parser)
 
@@ -51,7 +55,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(arguments: Namespace) -> int:
     from intsim.verify.diff import diff
 
-    network, runner = load_network(arguments), _runner(arguments)
+    network = load_network(arguments)
+    runner = _runner(network, arguments)
     with opened_inputs(network, arguments) as (inputs, batch), progress("diff") as advance:
         pieces = _pieces(network, inputs, batch, advance)
         found = diff(network, runner, pieces, engine=arguments.engine, threads=arguments.threads)
@@ -63,7 +68,7 @@ def run(arguments: Namespace) -> int:
     return 0 if found.first is None else 1
 
 
-def _runner(arguments: Namespace) -> Runner:
+def _runner(network: Network, arguments: Namespace) -> Runner:
     from intsim.cli import installed
     from intsim.converter import RunningConverter
     from intsim.errors import Finding, InputError
@@ -74,10 +79,16 @@ def _runner(arguments: Namespace) -> Runner:
     converter = installed.load(name)
     if not isinstance(converter, RunningConverter):
         raise InputError(Finding("--against", f"converter {name} has no framework to run its files"))
+    dialect = arguments.dialect or converter.default_dialect
+    made = re.search(r", dialect ([\w-]+):", network.source)
+    if made is not None and made[1] in converter.dialects and made[1] != dialect:
+        words = f"the network has the integers of dialect {made[1]}, as its source says, and is set against"
+        print(f"intsim: {words} {dialect} (--dialect)", file=sys.stderr)
     try:
-        return converter.runner(Path(file), arguments.dialect)
+        return converter.runner(Path(file), dialect)
     except ImportError as error:
-        what = f"needs {error.name or error} to run its files; install it with pip"
+        missing = (error.name or str(error)).partition(".")[0]
+        what = f"needs {missing} to run its files. Install it with `pip install {missing}`."
         raise InputError(Finding(f"converter {name}", what)) from None
 
 

@@ -1,6 +1,7 @@
 """`intsim diff`: two runtimes against the network, and what it says where it cannot."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,31 @@ def test_another_runtime(network, capsys):
     )
 
 
+def test_another_dialect_than_the_networks_is_said(network, capsys):
+    arguments = ["diff", network, "--against", f"tflite:{MODEL}", "-i", INPUTS, "--engine", "reference"]
+    assert main(arguments) == 0
+    assert "dialect" not in capsys.readouterr().err
+    assert main([*arguments, "--dialect", "xnnpack"]) == 1
+    said = (
+        "the network has the integers of dialect litert-ref, as its source says, and is set against xnnpack"
+    )
+    assert f"intsim: {said} (--dialect)\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [("ai_edge_litert.interpreter", "`pip install ai_edge_litert`"), ("ai_edge_litert", "intsim[tflite]")],
+)
+def test_a_runtime_that_is_not_installed(missing, said, network, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, missing, None)
+    for name in [name for name in sys.modules if name.startswith("intsim_converters.tflite")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main(["diff", network, "--against", f"tflite:{MODEL}", "-i", INPUTS]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("intsim: error: converter tflite: needs ai_edge_litert")
+    assert said in line
+
+
 def test_a_datapath_is_found_out(network, tmp_path, capsys):
     """The accumulator that the user asked for is what differs."""
     path = tmp_path / "narrow.toml"
@@ -74,12 +100,12 @@ def test_refused(network, against, message, capsys):
     assert message in capsys.readouterr().err
 
 
-def test_a_dialect_that_nothing_runs(network, capsys):
-    arguments = ["diff", network, "--against", f"tflite:{MODEL}", "--dialect", "tflm", "-i", INPUTS]
+@pytest.mark.parametrize("dialect", ["tflm", "ort"])
+def test_a_dialect_that_nothing_runs(dialect, network, capsys):
+    arguments = ["diff", network, "--against", f"tflite:{MODEL}", "--dialect", dialect, "-i", INPUTS]
     assert main(arguments) == 2
-    assert (
-        "dialect: must be litert-ref or xnnpack for LiteRT to run it, not 'tflm'" in capsys.readouterr().err
-    )
+    told = capsys.readouterr().err
+    assert f"dialect: must be litert-ref or xnnpack for LiteRT to run it, not '{dialect}'" in told
 
 
 def test_inputs_are_checked(network, tmp_path, capsys):
