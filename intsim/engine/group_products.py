@@ -37,7 +37,7 @@ def lower_group_dense(site: Site, lower_dense: Callable[[Site], Lowered | str]) 
     if not all(entry.partial.within(entry.register.format) for entry in site.bounds.registers):
         return "a register may change a sum"
     if len(site.inputs) == 1 and op.scale_product is None:
-        found = _as_dense(site, op, lower_dense)
+        found = _as_dense(site, op, lower_dense) if _narrow(op) else ""
         if not isinstance(found, str):
             return found
     return _by_groups(site, op)
@@ -95,13 +95,30 @@ def _by_groups(site: Site, op: GroupDense) -> Lowered | str:
 
 def _largest(op: GroupDense, x: Interval) -> int:
     """What no operand and no sum of a group, or part of one, exceeds in magnitude."""
-    ends = [x.min, x.max, op.input_zero_point]
-    ends += [int(end) for values in (op.weight, op.zero) for end in (values.min(), values.max())]
-    operand = max(abs(end) for end in ends)
+    operand = max(abs(end) for end in (x.min, x.max, op.input_zero_point, *_ends(op)))
     if operand > _EXACT:
         return operand
-    depth = op.weight.shape[1]
-    zeros = np.repeat(op.zeros, op.group, axis=1)[:, :depth]
-    magnitudes = np.abs(op.weight.astype(np.int64) - zeros)
-    most = int(np.add.reduceat(magnitudes, np.arange(0, depth, op.group), axis=1).max())
+    most = int(np.add.reduceat(_magnitudes(op), _begins(op), axis=1).max())
     return max(operand, most * max(x.max - op.input_zero_point, op.input_zero_point - x.min))
+
+
+def _narrow(op: GroupDense) -> bool:
+    """Whether no weight times its group's scale is beyond int32."""
+    largest = np.maximum.reduceat(_magnitudes(op), _begins(op), axis=1).astype(object)
+    return int((largest * np.abs(op.scale.astype(object))).max()) <= 1 << 31
+
+
+def _magnitudes(op: GroupDense) -> Array:
+    """Every |w - zero|."""
+    kind = np.int64 if max(abs(end) for end in _ends(op)) < _EXACT else object
+    zeros = np.repeat(op.zeros.astype(kind), op.group, axis=1)[:, : op.weight.shape[1]]
+    return np.asarray(np.abs(op.weight.astype(kind) - zeros))
+
+
+def _ends(op: GroupDense) -> list[int]:
+    """The least and the largest weight and zero."""
+    return [int(end) for values in (op.weight, op.zero) for end in (values.min(), values.max())]
+
+
+def _begins(op: GroupDense) -> Array:
+    return np.arange(0, op.weight.shape[1], op.group)

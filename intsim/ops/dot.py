@@ -126,11 +126,11 @@ def dot_bounds(
     bias: Array,
     accumulator: Accumulator,
     sizes: tuple[int, int, int],
-    spacing: int = 1,
+    spacing: int | None = 1,
 ) -> Bounds:
     """Exact bounds of sums whose weights are known; the parameters are those of `dot_terms`.
 
-    `spacing` is that of the taps' values.
+    `spacing` is that of the taps' values; where it is None, that of the sums is left out.
 
     Notes
     -----
@@ -143,6 +143,8 @@ def dot_bounds(
     if accumulator.zero_point is not ZeroPointPlace.SUBTRACT:
         met += _correction_parts(w, x, input_zero_point, np.asarray(weight_zero_point))
     found = sums_bounds(terms, accumulator, [*met, Interval(int(np.min(bias)), int(np.max(bias)))])
+    if spacing is None:
+        return found
     return replace(found, spacing=_spacing(w, x, np.asarray(weight_zero_point), spacing))
 
 

@@ -186,8 +186,9 @@ class GroupDense(Op):
         groups, scales, met = [], [], list(inputs)
         for group in range(self.groups):
             part = self.part(group)
-            rest = zx, self.zeros[:, group], none, register, (1, 1, part.stop - part.start)
-            groups.append(dot_bounds(self.weight[:, part], _slice(inputs[0], part), *rest))
+            sizes = (1, 1, part.stop - part.start)
+            own = zx, self.zeros[:, group], none, register, sizes, None
+            groups.append(dot_bounds(self.weight[:, part], _slice(inputs[0], part), *own))
             found, way = self._scale_bounds(group, inputs)
             scales.append(found)
             met.append(way)
