@@ -242,12 +242,23 @@ def test_operands_keep_their_order(op, traced):
     assert np.array_equal(made.run(given_inputs, trace=traced).output, expected.output)
 
 
-def test_other_shapes_stay_apart():
+@pytest.mark.parametrize("op", [Add, Sub, Mul])
+@pytest.mark.parametrize("shapes", [((3, 5), (5,)), ((1, 5), (3, 5)), ((4, 1, 5), (3, 1)), ((), (2,))])
+def test_other_shapes_are_spread(op, shapes):
     b = NetworkBuilder()
-    x, y = b.input("x", (3, 5), INT8), b.input("y", (5,), INT8)
-    value = b.add(Add(), x, y, name="value")
-    b.output(b.add(requantize(np.random.default_rng(0), "tflite-double", 1), value, name="z"))
-    assert words(plan(b.build())) == [["value"], ["z"]]
+    x, y = (b.input(name, shape, INT8) for name, shape in zip("xy", shapes, strict=True))
+    value = b.add(op(), x, y, name="value")
+    rule = DIALECTS["tflite-double"].requantization(0.3 if op is not Mul else 0.01, zero_point=7)
+    b.output(b.add(Requantize(requantization=rule), value, name="z"))
+    network, rng = b.build(), np.random.default_rng(0)
+    given_inputs = {
+        name: rng.integers(-128, 128, (9, *shape)) for name, shape in zip("xy", shapes, strict=True)
+    }
+    made = plan(network)
+    assert words(made) == [["value", "z"]]
+    expected = run(network, given_inputs, engine="reference")
+    assert np.array_equal(made.run(given_inputs).output, expected.output)
+    assert made.run({name: x[:0] for name, x in given_inputs.items()}).output.shape[0] == 0
 
 
 def test_a_sum_of_everything_has_one_channel():
