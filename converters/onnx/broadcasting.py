@@ -21,6 +21,12 @@ class Spread:
     shape: Shape
 
 
+def operand_of(op: Lowering, i: int) -> Operand:
+    """Input i as codes, or the constant that it is; refuses floats of the graph."""
+    value = op.value(i)
+    return value if isinstance(value, Constant) else op.codes(i)
+
+
 def broadcast(op: Lowering, *operands: Operand) -> Spread:
     """All operands in the layout that one of them has already, an image rather than not."""
     computed = [operand for operand in operands if isinstance(operand, Codes)]

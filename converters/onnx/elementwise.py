@@ -17,6 +17,15 @@ TABLED = 16
 """Bits of a code, at most, that a table is made for."""
 
 
+_NAN_KEPT = frozenset(
+    (
+        *("Abs", "Ceil", "Celu", "Elu", "Erf", "Exp", "Floor", "Log", "Mish", "Neg", "Pow", "Reciprocal"),
+        *("Round", "Selu", "Softplus", "Softsign", "Sqrt", "Tanh"),
+    )
+)
+"""Operators that make NaN of NaN, or whose results the runtime itself gave."""
+
+
 def any_view(codes: Codes) -> tuple[str, Layout]:
     """The network's tensor that holds codes already, an image rather than not."""
     layout = Layout.IMAGE if Layout.IMAGE in codes.views else Layout.PLAIN
@@ -66,7 +75,7 @@ def reals(meaning: Meaning, codes: Array) -> Array:
 def quantized(op: Lowering, reals: Array, meaning: Meaning, *, moved: bool = False) -> Array:
     """Reals as codes: the quotient in float32, half to even, plus the zero point, saturated.
 
-    moved : no function is between the codes that the reals are and these
+    moved : where a real is NaN, so is the runtime's: a NaN may have a code
     """
     quotient = reals.astype(np.float32) / meaning.scale[0].astype(np.float32)
     nan = np.isnan(quotient)
@@ -91,7 +100,9 @@ def _floats(op: Lowering, quotient: Array, meaning: Meaning) -> Array:
 
 def table_of(op: Lowering, real: Real, meaning: Meaning) -> Array:
     """One entry for every code: what it stands for, through the functions, in codes of `meaning`."""
-    return one_code(op, quantized(op, results_of(real), meaning, moved=not real.functions))
+    kept = all(node.op in _NAN_KEPT for node in real.nodes) and len(real.nodes) == len(real.functions)
+    moved = not real.functions or (kept and meaning.dtype not in CODED)
+    return one_code(op, quantized(op, results_of(real), meaning, moved=moved))
 
 
 def means_same(op: Lowering, real: Real, meaning: Meaning) -> bool:

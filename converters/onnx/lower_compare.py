@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from intsim_converters.onnx.broadcasting import Operand, broadcast
+from intsim_converters.onnx.broadcasting import Operand, broadcast, operand_of
 from intsim_converters.onnx.elementwise import TABLED, any_view, reals_of
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
@@ -51,7 +51,7 @@ _LOGIC: dict[str, Op] = {
 def lower_comparison(op: Lowering) -> None:
     first, second = op.value(0), op.value(1)
     if _whole(first) and _whole(second):
-        _compared(op, _operand(op, 0), _operand(op, 1))
+        _compared(op, operand_of(op, 0), operand_of(op, 1))
     elif _alike(first, second):
         _compared(op, first.codes, second.codes)  # type: ignore[union-attr]
     else:
@@ -60,11 +60,6 @@ def lower_comparison(op: Lowering) -> None:
 
 def _whole(value: Value) -> bool:
     return isinstance(value, (Codes, Constant)) and value.dtype in FORMATS
-
-
-def _operand(op: Lowering, i: int) -> Operand:
-    value = op.value(i)
-    return value if isinstance(value, Constant) else op.codes(i)
 
 
 def _alike(first: Value, second: Value) -> bool:
@@ -137,6 +132,6 @@ def lower_not(op: Lowering) -> None:
 
 
 def _bools(op: Lowering, i: int) -> Operand:
-    operand = _operand(op, i)
+    operand = operand_of(op, i)
     op.require(operand.dtype == "bool", f"operands must be bool, not {operand.dtype}. [G4]")
     return operand

@@ -137,19 +137,25 @@ def _quantized(op: Lowering, entry: Entry, meaning: Meaning, output: str) -> Cod
         return op.emit(door, name, shape=entry.shape, dtype=meaning.dtype, meaning=meaning, name=output)
     op.require(axis is None, "scale must be one where an activation is in front. [D1]")
     op.require(meaning.dtype in FORMATS, f"no activation must stand in front of {meaning.dtype}. [D7]")
-    dropped = op.as_runtime and meaning.format.bits < 8 and meaning.zero_point[0] != meaning.format.min
-    op.require(
-        not dropped or (0.0, np.inf) not in entry.limits,
-        f"Relu must not stand in front where {meaning.dtype} has the zero point"
-        f" {meaning.zero_point[0]}: the runtime"
-        " drops it. [D1]",
-    )
+    if (0.0, np.inf) in entry.limits:
+        _check_relu(op, meaning)
     codes = op.step(door, name, name="quantized")
     for i, limits in enumerate(entry.limits):
         lo, hi = _codes_of(op, limits, meaning)
         if i < len(entry.limits) - 1:
             codes = op.step(Clamp(lo, hi), codes, name=f"limited{i}")
     return op.emit(Clamp(lo, hi), codes, shape=entry.shape, dtype=meaning.dtype, meaning=meaning, name=output)
+
+
+def _check_relu(op: Lowering, meaning: Meaning) -> None:
+    """Rule D1: the runtime drops a Relu in front of integers of 4 bits, and of floats, whatever it does."""
+    few = meaning.format.bits < 8 or meaning.dtype in CODED
+    needed = meaning.dtype in CODED or meaning.zero_point[0] != meaning.format.min
+    op.require(
+        not (op.as_runtime and few and needed),
+        f"Relu must not stand in front where {meaning.dtype} has the zero point {meaning.zero_point[0]}: the"
+        " runtime drops it. [D1]",
+    )
 
 
 def _codes_of(op: Lowering, limits: tuple[float, float], meaning: Meaning) -> tuple[int, int]:
@@ -198,6 +204,8 @@ def requantized(op: Lowering, real: Real, codes: Codes, meaning: Meaning) -> Cod
     )
     bits = codes.format.bits
     op.require(bits <= TABLED, f"codes must have {TABLED} bits at most to be requantized, not {bits}. [D3]")
+    if real.nodes and real.nodes[-1].op == "Relu":
+        _check_relu(op, meaning)
     name, layout = any_view(codes)
     entries = table_of(op, real, meaning)
     lookup = Lookup(entries, codes.format, meaning.format)

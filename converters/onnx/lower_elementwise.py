@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from intsim_converters.onnx.broadcasting import Operand, broadcast, common_shape, first_is_spread
+from intsim_converters.onnx.broadcasting import Operand, broadcast, common_shape, first_is_spread, operand_of
 from intsim_converters.onnx.carried import check_carried, moved_in_float
 from intsim_converters.onnx.elementwise import quantized
 from intsim_converters.onnx.evaluated import evaluated
@@ -65,18 +65,13 @@ _FUNCTIONS: dict[str, Callable[[Array, Array], Array]] = {
 @lowers("QLinearAdd", "QLinearMul", domain=MICROSOFT)
 def lower_qlinear(op: Lowering) -> None:
     op.require_own()
-    operands = _operand(op, 0), _operand(op, 3)
+    operands = operand_of(op, 0), operand_of(op, 3)
     meanings = (
         op.meaning(1, 2, operands[0].dtype),
         op.meaning(4, 5, operands[1].dtype),
         op.meaning(6, 7, operands[0].dtype),
     )
     _fused(op, op.name.removeprefix("QLinear"), operands, meanings)
-
-
-def _operand(op: Lowering, i: int) -> Operand:
-    value = op.value(i)
-    return value if isinstance(value, Constant) else op.codes(i)
 
 
 def _fused(op: Lowering, name: str, operands: tuple[Operand, Operand], meanings: Meanings) -> Codes:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from intsim_converters.onnx.broadcasting import Operand, broadcast
+from intsim_converters.onnx.broadcasting import Operand, broadcast, operand_of
 from intsim_converters.onnx.elementwise import codes_in, means_same, quantized
 from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
@@ -33,7 +33,7 @@ def lower_where(op: Lowering) -> None:
     condition = _condition(op)
     sides = [op.value(i) for i in (1, 2)]
     if all(isinstance(side, (Codes, Constant)) and side.dtype != "float32" for side in sides):
-        _selected(op, condition, [_integers(op, i) for i in (1, 2)])
+        _selected(op, condition, [operand_of(op, i) for i in (1, 2)])
         return
     for i, side in enumerate(sides):
         good = isinstance(side, Real) or (isinstance(side, Constant) and side.dtype == "float32")
@@ -69,11 +69,6 @@ def _condition(op: Lowering) -> Operand:
     if not isinstance(value, (Codes, Constant)) or value.dtype != "bool":
         op.refuse("condition must be bool. [W1]")
     return value
-
-
-def _integers(op: Lowering, i: int) -> Operand:
-    value = op.value(i)
-    return value if isinstance(value, Constant) else op.codes(i)
 
 
 def _parts(op: Lowering, sides: Iterable[Value], y: Meaning) -> list[Operand]:

@@ -45,7 +45,7 @@ def moved(op: Lowering, move: Move, ordered: bool = False) -> None:
         return
     op.require(value.meaning.axis is None, f"input of {op.name} must have one scale to be moved")
     op.require(not ordered or rises(value), f"input of {op.name} must rise with its codes, not fall")
-    op.bind(Real(move(op, value.codes, code_name(op, value)), value.meaning, value.functions))
+    op.bind(Real(move(op, value.codes, code_name(op, value)), value.meaning, value.functions, value.nodes))
 
 
 def _constant(op: Lowering, value: Real, codes: Constant) -> Real:

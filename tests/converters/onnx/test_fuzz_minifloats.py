@@ -63,6 +63,9 @@ def tables(draw: st.DrawFn, form: str, opsets: tuple[int, ...] = (21, 23)) -> by
         target = draw(st.sampled_from(EIGHTS if len(opsets) > 1 else FLOATS))
     meaning = meaning_of(draw, b, "x", source)
     real = b.dequantize(b.input("x", SHAPE, source), meaning)
+    function = draw(st.sampled_from((None, "Tanh", "Neg", "Exp")))
+    if form != "to floats" and function is not None:
+        real = b.node(function, [real])
     move = draw(st.sampled_from((None, None, "Transpose", "Reshape")))
     if move == "Transpose":
         real = b.node("Transpose", [real], perm=[0, 2, 1, 3])

@@ -309,10 +309,14 @@ def test_an_output_that_nothing_computes() -> None:
     assert refusal(b) == ["graph output 'ghost': must be integers, or the result of a DequantizeLinear"]
 
 
-def test_a_relu_that_the_runtime_drops() -> None:
+@pytest.mark.parametrize("given", ["float32", "uint8"])
+def test_a_relu_that_the_runtime_drops(given: str) -> None:
     b = OnnxBuilder()
+    x = b.input("x", (1, 4), given)
+    if given == "uint8":
+        x = b.dequantize(x, b.meaning("x", HALF, 3, "uint8"))
     meaning = [b.constant("s", HALF, "float32"), b.constant("z", 1, "int4")]
-    b.output(b.quantize(b.node("Relu", [b.input("x", (1, 4), "float32")]), meaning, "y"), "int4")
+    b.output(b.quantize(b.node("Relu", [x]), meaning, "y"), "int4")
     (found,) = refusal(b)
     assert "Relu must not stand in front where int4 has the zero point 1: the runtime drops it. [D1]" in found
 
