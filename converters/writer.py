@@ -484,6 +484,7 @@ FORMATS = {"format": ("IntFormat",), "real format": ("RealFormat",), "sign forma
 FORMATS["weight format"] = (*FORMATS["format"], *FORMATS["sign format"], "Codebook")
 FORMATS["whole format"] = (*FORMATS["weight format"], "FixedPoint")
 FORMATS["zero format"] = (*FORMATS["format"], "FixedPoint")
+FORMATS["code format"] = (*FORMATS["format"], "Minifloat")
 FORMATS["tensor format"] = (*FORMATS["whole format"], "Minifloat", "PowerOfTwo")
 FORMATS["input format"] = (*FORMATS["tensor format"], *FORMATS["real format"])
 FORMATS["float format"], FORMATS["block format"] = ("Minifloat",), ("BlockFormat",)
@@ -496,6 +497,7 @@ FORMATS["block or number format"] = (*FORMATS["block format"], *FORMATS["number 
 _ANY_FORMAT = " | ".join(name for name in (*FORMATS["tensor format"], "BlockFormat") if name in RECORDS)
 
 _INT8 = Field("format", "of the output", "int8")
+_CODES = Field("code format", "of the output", "int8")
 _AXIS = Field("integer", "of a sample, from 0", low=0)
 _AXES = Field("integers", "of a sample, ascending", low=0)
 _ZERO_POINT = Field("integer", "the input's", 0)
@@ -605,7 +607,11 @@ OPS = {
         **_PADDING,
         **_ACCUMULATOR,
     },
-    "dequantize": {**_DOOR, "format": Field("real format", "of the output", "float32")},
+    "dequantize": {
+        **_DOOR,
+        "format": Field("real format", "of the output", "float32"),
+        "input_format": Field("float format", "of an input that holds codes; None: integers", None),
+    },
     "embedding_lookup": {"table": Field("packed in format", "one row per index"), "format": _INT8},
     "float_avg_pool2d": {
         **_POOL,
@@ -670,8 +676,8 @@ OPS = {
     },
     "lookup": {
         "entries": Field("codes in format", "one per code of the input, from the smallest code on"),
-        "input_format": Field("format", "of the input, at most 16 bits", "int8"),
-        "format": _INT8,
+        "input_format": Field("code format", "of the input, at most 16 bits", "int8"),
+        "format": _CODES,
         "interpolation_bits": Field("integer", "low bits of a code that interpolate", 0, 0),
     },
     "max_pool2d": _POOL,
@@ -699,7 +705,7 @@ OPS = {
     },
     "quantize": {
         **_DOOR,
-        "format": _INT8,
+        "format": _CODES,
         "rounding": Field("rounding", "of the quotient; not stochastic", "half_away"),
         "reciprocal": Field("boolean", "multiply by 1 / scale, do not divide", False),
     },
@@ -807,6 +813,7 @@ READS = {
     **dict.fromkeys(("block_dense", "block_dequantize"), FORMATS["tensor format"]),
     "block_quantize": FORMATS["input format"],
     "quantize": FORMATS["real format"],
+    **dict.fromkeys(("lookup", "dequantize"), FORMATS["code format"]),
 }
 """The formats of the tensors that an op reads; those of all others are plain integers."""
 
@@ -2287,12 +2294,21 @@ def _quantize(f, x):
     with np.errstate(over="ignore"):
         finite = np.isfinite(f["scale"].dtype.type(1) / f["scale"]).all()
     f.need(finite or not f["reciprocal"], "scale", "have a finite reciprocal")
+    _without_zero_point(f, f["format"])
     return given
+
+
+def _without_zero_point(f, format):
+    f.need(format.type == "IntFormat" or not f["zero_point"].any(), "zero_point", f"be 0 for {format}")
 
 
 @_entered(_GIVES, "dequantize")
 def _dequantize(f, x):
-    _at_most(f, "inputs", x.format, 32)
+    coded = f["input_format"] is not None
+    _at_most(f, "inputs", x.format, 16 if coded else 32)
+    same = x.format == f["input_format"] if coded else x.format.type == "IntFormat"
+    f.need(same, "input_format", f"be the input's, {x.format}, where that is of codes")
+    _without_zero_point(f, x.format)
     return _door(f, x)
 
 

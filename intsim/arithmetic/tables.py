@@ -6,7 +6,7 @@ import numpy as np
 
 from intsim.arithmetic.overflow import Overflow, fit
 from intsim.arithmetic.rounding import Rounding, round_shift
-from intsim.formats import IntFormat
+from intsim.formats import Discrete, IntFormat
 from intsim.record import Array
 
 
@@ -21,7 +21,7 @@ def table_size(bits: int, interpolation_bits: int) -> int:
     return (1 << (bits - interpolation_bits)) + (interpolation_bits > 0)
 
 
-def look_up(entries: Array, place: Array, interpolation_bits: int, format: IntFormat) -> Array:
+def look_up(entries: Array, place: Array, interpolation_bits: int, format: Discrete) -> Array:
     """Entries at places from 0 on, or on the line between two of them.
 
     With interpolation_bits k > 0: base = entries[place >> k], slope = the next entry - base, and the
@@ -32,7 +32,7 @@ def look_up(entries: Array, place: Array, interpolation_bits: int, format: IntFo
     entries : int64 or object; the result's kind
     place : integers of the same kind, 0 to 2**bits - 1
     interpolation_bits : 0 or more
-    format : of the entries
+    format : of the entries; plain integers where they interpolate
 
     References
     ----------
@@ -47,6 +47,7 @@ def look_up(entries: Array, place: Array, interpolation_bits: int, format: IntFo
     base = entries[at]
     if interpolation_bits == 0:
         return np.asarray(base)
+    assert isinstance(format, IntFormat)
     slope = fit(entries[at + 1] - base, format, Overflow.WRAP)
     part = place & ((1 << interpolation_bits) - 1)
     step = round_shift(np.asarray(slope * part), interpolation_bits, Rounding.HALF_UP)

@@ -3,7 +3,8 @@
 Rules
 -----
 R1. The input has input_format, of at most 16 bits. Every element becomes the entry of its code; entries
-    are in order from the smallest code on, one per code.
+    are in order from the smallest code on, one per code. Both formats may be minifloats: bit patterns
+    become entries, whatever they stand for.
 R2. With interpolation_bits k > 0 there is one entry per 2**k codes, and one more. With p = code - smallest
     code, base = entries[p >> k] and slope = entries[(p >> k) + 1] - base, the output is
     base + ((slope * (p mod 2**k) + 2**(k - 1)) >> k).
@@ -19,8 +20,8 @@ from typing import ClassVar
 import numpy as np
 
 from intsim.arithmetic import Bounds, Events, Interval, look_up, table_size
-from intsim.formats import IntFormat, TensorSpec
-from intsim.ops.base import Op, integer_input, kind_of
+from intsim.formats import IntFormat, Minifloat, TensorSpec
+from intsim.ops.base import Op, discrete_input, kind_of
 from intsim.ops.weights import check_codes
 from intsim.record import Array, CodeArray, field
 
@@ -34,8 +35,10 @@ class Lookup(Op):
     name: ClassVar[str] = "lookup"
 
     entries: CodeArray = field("what the codes become, from the smallest code on")
-    input_format: IntFormat = field("of the input, at most 16 bits", default=IntFormat(8))
-    format: IntFormat = field("of the entries and the output, at most 32 bits", default=IntFormat(8))
+    input_format: IntFormat | Minifloat = field("of the input, at most 16 bits", default=IntFormat(8))
+    format: IntFormat | Minifloat = field(
+        "of the entries and the output, at most 32 bits", default=IntFormat(8)
+    )
     interpolation_bits: int = field("low bits of a code that interpolate between two entries", default=0)
 
     def check(self) -> Iterator[tuple[str, str]]:
@@ -51,12 +54,12 @@ class Lookup(Op):
             yield from check_codes(self, "entries", self.format, "R1")
         if self.format.bits > 32:
             yield "format", f"must have at most 32 bits, not {self.format}. [R1]"
-        if low and not self.format.signed:
+        if low and not (isinstance(self.format, IntFormat) and self.format.signed):
             yield "format", f"must be signed where entries are interpolated, not {self.format}. [R3]"
 
     def infer(self, *inputs: TensorSpec) -> tuple[TensorSpec, ...]:
         (x,) = inputs
-        format = integer_input(self, x)
+        format = discrete_input(self, x)
         self.require(format == self.input_format, f"input must be {self.input_format}, not {format}. [R1]")
         return (TensorSpec(x.shape, self.format),)
 

@@ -23,6 +23,7 @@ from intsim.arithmetic import (
     table_size,
 )
 from intsim.formats import IntFormat, TensorSpec
+from intsim.formats.table import named
 from intsim.testing import Case
 from intsim.testing.strategies import arrays, batches, codes, formats, requantizations
 
@@ -81,9 +82,10 @@ def hard_swishes(draw: st.DrawFn) -> Case:
 
 @st.composite
 def lookups(draw: st.DrawFn) -> Case:
-    source = draw(formats(1, 10))
+    coded = st.sampled_from([named("e4m3").format, named("e5m2fnuz").format, named("e2m1").format])
+    source = draw(formats(1, 10) | coded)
     low = draw(st.just(0) | st.integers(0, source.bits - 1))
-    target = draw(formats(1, 32, signed=True if low else None))
+    target = draw(formats(1, 32, signed=True) if low else formats(1, 32) | coded)
     size = table_size(source.bits, low)
     seed = np.random.default_rng(draw(st.integers(0, 2**32)))
     entries = seed.integers(target.min, target.max, size, endpoint=True, dtype=np.int64)

@@ -15,6 +15,9 @@ from intsim.testing import Case
 from intsim.testing.strategies import batches, codes, formats, registers, tensors
 
 small_shapes = st.lists(st.integers(1, 3), max_size=3).map(tuple)
+minifloats = st.sampled_from(
+    [named(name).format for name in ("e4m3", "e4m3fnuz", "e5m2", "e5m2fnuz", "e2m1", "e3m2", "bfloat16")]
+)
 roundings = st.sampled_from([r for r in Rounding if r is not Rounding.STOCHASTIC])
 
 
@@ -45,8 +48,7 @@ def compared(draw: st.DrawFn, op: Any) -> Case:
 
 @st.composite
 def selections(draw: st.DrawFn) -> Case:
-    coded = st.sampled_from([named("e4m3").format, named("e2m1").format])
-    kinds = (IntFormat(1, signed=False), *[draw(formats(1, 64) | coded)] * 2)
+    kinds = (IntFormat(1, signed=False), *[draw(formats(1, 64) | minifloats)] * 2)
     specs = tuple(TensorSpec(*pair) for pair in zip(draw(broadcast_shapes(3)), kinds, strict=True))
     return Case(ops.Select(), specs, draw(batches(*specs)))
 
@@ -97,9 +99,10 @@ def quantizes(draw: st.DrawFn) -> Case:
     least = float(np.min(fields["scale"]))
     ties = st.integers(-300, 300).map(lambda k: float(dtype.type((k + 0.5) * least)))
     reals = st.one_of(ties, ties, st.floats(width=width, allow_nan=False))
-    op = ops.Quantize(
-        **fields, format=draw(formats(1, 32)), rounding=draw(roundings), reciprocal=draw(st.booleans())
-    )
+    format = draw(formats(1, 32) | minifloats)
+    if format.coded:
+        fields["zero_point"] = 0
+    op = ops.Quantize(**fields, format=format, rounding=draw(roundings), reciprocal=draw(st.booleans()))
     batch = draw(st.integers(1, 3))
     count = batch * int(np.prod(shape, dtype=np.int64))
     x = np.array(draw(st.lists(reals, min_size=count, max_size=count)), dtype=dtype)
@@ -109,7 +112,9 @@ def quantizes(draw: st.DrawFn) -> Case:
 @st.composite
 def dequantizes(draw: st.DrawFn) -> Case:
     shape, fields = draw(door())
-    spec = TensorSpec(shape, draw(formats(1, 32)))
+    spec = TensorSpec(shape, draw(formats(1, 32) | minifloats))
+    if spec.integer.coded:
+        fields |= {"zero_point": 0, "input_format": spec.format}
     op = ops.Dequantize(**fields, format=RealFormat(draw(st.sampled_from([32, 64]))))
     return Case(op, (spec,), (draw(tensors(spec)),))
 

@@ -108,6 +108,7 @@ INTEGERS = {
     WeightFormat: "weight format",
     WeightFormat | FixedPoint: "whole format",
     IntFormat | FixedPoint: "zero format",
+    IntFormat | Minifloat: "code format",
     AnyDiscrete: "tensor format",
     Bipolar | Ternary: "sign format",
     FixedPoint | Minifloat | Bipolar | Ternary | Codebook: "element format",

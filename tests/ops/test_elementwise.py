@@ -5,7 +5,8 @@ import pytest
 
 from intsim.arithmetic import Interval, Overflow, Register, Rounding
 from intsim.errors import InputError, SpecError
-from intsim.formats import IntFormat, RealFormat, TensorSpec
+from intsim.formats import IntFormat, Minifloat, RealFormat, TensorSpec
+from intsim.formats.table import named
 from intsim.ops import (
     Dequantize,
     FloatElementwise,
@@ -21,6 +22,7 @@ from intsim.ops import (
 
 INT8, UINT8, BIT = IntFormat(8), IntFormat(8, signed=False), IntFormat(1, signed=False)
 HALF = np.float32(0.5)
+E4M3 = named("e4m3").format
 
 
 def spec(*shape: int, format: IntFormat | RealFormat = INT8) -> TensorSpec:
@@ -60,6 +62,21 @@ def message_of(build) -> str:
             lambda: Quantize(np.float32(1e-44), reciprocal=True),
             "quantize.scale: must have a finite reciprocal. [R2]",
         ),
+        (lambda: Quantize(HALF, 3, format=E4M3), "quantize.zero_point: must be 0 for codes of e4m3. [R6]"),
+        (
+            lambda: Dequantize(HALF, 3, input_format=E4M3),
+            "dequantize.zero_point: must be 0 for codes of e4m3. [R3]",
+        ),
+        (
+            lambda: Dequantize(HALF, input_format=Minifloat(8, 23, 127)),
+            "dequantize.input_format: must have at most 16 bits, not"
+            " Minifloat(exponent_bits=8, mantissa_bits=23, bias=127). [R3]",
+        ),
+        (
+            lambda: Dequantize(HALF, input_format=Minifloat(4, 3, 2000)),
+            "dequantize.input_format: must have float64's values only, not those of"
+            " Minifloat(exponent_bits=4, mantissa_bits=3, bias=2000). [R3]",
+        ),
         (lambda: Quantize(1), "quantize.scale: must be float32 or float64, not int64"),
         (lambda: Dequantize(-HALF), "dequantize.scale: must be positive and finite"),
     ],
@@ -92,6 +109,16 @@ def test_fields_are_refused(build, message):
             Select(),
             [spec(3, format=BIT), spec(2), spec(2)],
             "select: shapes must broadcast, not (3,), (2,), (2,). [R1]",
+        ),
+        (
+            Dequantize(HALF),
+            [spec(2, format=E4M3)],
+            "dequantize: input must be integers, not the codes of e4m3",
+        ),
+        (
+            Dequantize(HALF, input_format=E4M3),
+            [spec(2)],
+            "dequantize: input must be e4m3, not int8. [R3]",
         ),
         (Minimum(), [spec(2), spec(3)], "minimum: shapes must broadcast, not (2,), (3,). [R1]"),
         (Quantize(HALF), [spec(2)], "quantize: input must be float32 as scale is, not int8. [R1]"),
@@ -154,6 +181,17 @@ def test_registers_by_hand():
     assert Sub(register=Register(INT8, Overflow.SATURATE)).reference(a, b)[0].tolist() == [[127, -128]]
     assert Mul().reference(a, b)[0].tolist() == [[-10000, -10000]]
     assert SquaredDifference().reference(a, b)[0].tolist() == [[40000, 40000]]
+
+
+def test_reals_and_codes_of_e4m3_by_hand():
+    """Ties to even, the largest value and beyond, both zeros; NaN and 1.125 back."""
+    x = np.float32([[0.5, 0.53125, 0.59375, 448, 1e9, -np.inf, -0.0]])
+    (codes,) = Quantize(HALF, format=E4M3, rounding=Rounding.HALF_EVEN).reference(x)
+    assert codes.tolist() == [[0x38, 0x38, 0x3A, 0x7E, 0x7E, 0xFE, 0x80]]
+    (reals,) = Dequantize(HALF, input_format=E4M3).reference(np.array([[0x39, 0x7E, 0x80, 0x7F]]))
+    assert reals.tolist()[0][:3] == [0.5625, 224, 0]
+    assert np.signbit(reals[0, 2])
+    assert np.isnan(reals[0, 3])
 
 
 @pytest.mark.parametrize(("bits", "range"), [((0, 1), (-3, 9)), ((1, 1), (-3, 5)), ((0, 0), (4, 9))])

@@ -104,7 +104,8 @@ def _entry(entries: list[int], place: int, k: int, format: Plain) -> int:
 
 
 def _lookup(fields: Plain, x: int, index: int) -> int:
-    place = x - limits(fields["input_format"])[0]
+    source = fields["input_format"]
+    place = x - (0 if source["type"] == "Minifloat" else limits(source)[0])
     return _entry(fields["entries"], place, fields["interpolation_bits"], fields["format"])
 
 

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from tests.oracles.arith import fit, limits, round_float, round_fraction, write
+from tests.oracles.block_ops import decode, encode
 
 Place = tuple[int, ...]
 _REACH = {"float32": Fraction(2) ** 128, "float64": Fraction(2) ** 1024}
@@ -92,34 +93,63 @@ def _own(fields: dict[str, Any], name: str, place: Place) -> Any:
 
 
 def _quantize(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> list[Any]:
-    kind, (low, high) = fields["scale"]["type"], limits(fields["format"])
+    kind, format = fields["scale"]["type"], fields["format"]
+    coded = format["type"] == "Minifloat"
+    low, high = (0, 0) if coded else limits(format)
 
     def value(place: Place) -> int:
         real = _at(inputs[0], place)
+        negative = math.copysign(1, real) < 0
         if math.isinf(real):
-            return high if real > 0 else low
+            return (
+                encode((negative, "inf"), format, fields["rounding"], True)
+                if coded
+                else (high, low)[negative]
+            )
         scale = Fraction(_own(fields, "scale", place))
         if fields["reciprocal"]:
             quotient = Fraction(real) * round_float(1 / scale, kind)
         else:
             quotient = Fraction(real) / scale
+        if coded:
+            near = abs(Fraction(round_float(quotient, kind)))
+            return encode((negative, near), format, fields["rounding"], True)
         code = round_fraction(round_float(quotient, kind), fields["rounding"])
         return sorted((low, code + _own(fields, "zero_point", place), high))[1]
 
     return [each(shapes[0], value)]
 
 
+def _narrowed(exact: Fraction, kind: str) -> float:
+    """A product in float64, and then in the output's float."""
+    wide = round_float(exact, "float64")
+    narrow = round_float(wide, kind)
+    if abs(narrow) >= _REACH[kind]:
+        return math.copysign(math.inf, narrow)
+    return math.copysign(float(abs(narrow)), wide)
+
+
+def _scaled(code: int, fields: dict[str, Any], scale: float) -> float:
+    """What a minifloat's code stands for, times the scale."""
+    found = decode(code, fields["input_format"])
+    if found == "nan":
+        return math.nan
+    negative, size = found
+    if size == "inf":
+        return -math.inf if negative else math.inf
+    product = _narrowed(size * Fraction(scale), f"float{fields['format']['bits']}")
+    return -product if negative else product
+
+
 def _dequantize(fields: dict[str, Any], shapes: list[Place], inputs: list[Any]) -> list[Any]:
     kind = f"float{fields['format']['bits']}"
 
     def value(place: Place) -> float:
+        if fields["input_format"] is not None:
+            return _scaled(_at(inputs[0], place), fields, _own(fields, "scale", place))
         difference = Fraction(_at(inputs[0], place) - _own(fields, "zero_point", place))
         scale = Fraction(_own(fields, "scale", place))
-        wide = round_float(round_float(difference, "float64") * scale, "float64")
-        narrow = round_float(wide, kind)
-        if abs(narrow) >= _REACH[kind]:
-            return math.copysign(math.inf, narrow)
-        return math.copysign(float(abs(narrow)), wide)
+        return _narrowed(round_float(difference, "float64") * scale, kind)
 
     return [each(shapes[0], value)]
 
