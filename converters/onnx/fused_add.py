@@ -45,14 +45,23 @@ def fma(a: Any, b: Any, c: Any) -> Array:
     return odd.astype(np.float32)
 
 
-def scaled_sum(a: Array, b: Array, meanings: tuple[Meaning, Meaning, Meaning], swapped: bool) -> Array:
-    """The codes of the sum, for codes a and b (rules F1 to F3)."""
+def parameters(meanings: tuple[Meaning, Meaning, Meaning], swapped: bool) -> tuple[Any, Any, Any]:
+    """ra, rb and fixed of rule F1, float32, of the operands as they are given: F3 is undone."""
     first, second, y = meanings
     if swapped:
-        a, b, first, second = b, a, second, first
+        first, second = second, first
     ra, rb = (np.float32(entry.scale[0]) / np.float32(y.scale[0]) for entry in (first, second))
     za, zb, zc = (np.float32(entry.zero_point[0]) for entry in (first, second, y))
     fixed = zc - fma(ra, za, rb * zb)
+    return (rb, ra, fixed) if swapped else (ra, rb, fixed)
+
+
+def scaled_sum(a: Array, b: Array, meanings: tuple[Meaning, Meaning, Meaning], swapped: bool) -> Array:
+    """The codes of the sum, for codes a and b (rules F1 to F3)."""
+    ra, rb, fixed = parameters(meanings, swapped)
+    y = meanings[2]
+    if swapped:
+        a, b, ra, rb = b, a, rb, ra
     real = fma(a.astype(np.float32), ra, fma(b.astype(np.float32), rb, fixed))
     limited = np.clip(np.rint(real.astype(np.float64)), y.lowest, y.highest)
     return limited.astype(np.int64)

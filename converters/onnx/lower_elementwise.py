@@ -3,8 +3,9 @@ and a QuantizeLinear.
 
 Rules (E), cited by the lowerings
 ---------------------------------
-E1. QLinearAdd of 8-bit codes of one type: rules F1 to F3 of `fused_add`, as a table of pairs. Where the
-    layout that the runtime picks decides between F2 and F3 and that changes a code, it is refused.
+E1. QLinearAdd of 8-bit codes of one type: rules F1 to F3 of `fused_add`, as integers that give every pair of
+    codes the same code (`integer_add`), else as a table of pairs. Where the layout that the runtime picks
+    decides between F2 and F3 and that changes a code, it is refused.
 E2. QLinearMul of 8-bit codes of one type: the product of the codes less their zero points, times the ratio of
     scales in float32, plus the zero point, half to even. The ratio: input scales' product over the output's.
 E3. In ort Add and Mul of tensors of the output's type are these, unless by rule Q2 of `carried` the runtime
@@ -32,6 +33,7 @@ from intsim_converters.onnx.elementwise import quantized
 from intsim_converters.onnx.evaluated import evaluated
 from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.fused_add import scaled_sum
+from intsim_converters.onnx.integer_add import WIDE, IntegerSum, integer_sum
 from intsim_converters.onnx.lower_tables import bind_function
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
@@ -44,7 +46,7 @@ from intsim.arithmetic import Add as AddStep
 from intsim.arithmetic import Register, Requantization
 from intsim.arithmetic.dialects import DIALECTS
 from intsim.formats import IntFormat
-from intsim.ops import Mul, Requantize
+from intsim.ops import Add, Mul, Requantize
 
 Meanings = tuple[Meaning, Meaning, Meaning]
 
@@ -99,7 +101,24 @@ def _sum(op: Lowering, operands: tuple[Operand, Operand], meanings: Meanings) ->
             "the operand that is broadcast must be the second one, as the runtime's rounding depends on the"
             " layout that it picks; swap the operands. [E1]",
         )
+    single = any(isinstance(operand, Constant) and operand.values.size == 1 for operand in operands)
+    sums = None if single else integer_sum(meanings, swapped)
+    if sums is not None:
+        return _integer(op, operands, sums, meanings[2])
     return emit_pair(op, a, b, meanings[2], lambda a, b: scaled_sum(a, b, meanings, swapped))
+
+
+def _integer(op: Lowering, operands: tuple[Operand, Operand], sums: IntegerSum, y: Meaning) -> Codes:
+    """Rule E1 by rules H1 to H3 of `integer_add`."""
+    pair = broadcast(op, *operands)
+    scaled = [
+        op.step(Requantize(sums.operand(factor)), name, name=side)
+        for name, factor, side in zip(pair.names, (sums.fa, sums.fb), ("lhs", "rhs"), strict=True)
+    ]
+    total = op.step(Add(Register(WIDE)), *scaled, name="accumulator")
+    return op.emit(
+        Requantize(sums.result(y)), total, shape=pair.shape, dtype=y.dtype, layout=pair.layout, meaning=y
+    )
 
 
 def _reached(operand: Operand) -> Array:
