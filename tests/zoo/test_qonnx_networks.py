@@ -10,6 +10,7 @@ import pytest
 from intsim_converters.qonnx import Conversion, convert_file, doubts
 from onnx import numpy_helper
 
+from intsim.engine import plan
 from intsim.formats import Bipolar
 from tests.converters.qonnx.agree import assert_agrees, assert_sure, inputs_of
 from tests.converters.qonnx.execution import Execution
@@ -34,6 +35,18 @@ def test_every_integer_of_finns_network() -> None:
     assert [op.weight_format for op in dense] == [Bipolar()] * 4
     compared = assert_agrees(conversion, execution, inputs_of(conversion, execution, 100, seed=0), at_once=64)
     assert compared == 103 * (784 + 6 * 64 + 10 + 1)
+
+
+def test_every_integer_of_finns_network_by_counting_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels that multiply 64 bits at a time and count them, whatever would be faster here."""
+    monkeypatch.setenv("INTSIM_WEIGHTS", "count")
+    conversion, execution = converted(FINN.read_bytes(), "qonnx")
+    planned = plan(conversion.network)
+    kernels = [step.kernel for step in planned.steps if step.nodes[0].op.name == "dense"]
+    assert len(kernels) == 4
+    assert all(kernel.startswith("dense int32 (bits 1x1, ") for kernel in kernels), kernels
+    given = inputs_of(conversion, execution, 100, seed=1)
+    assert assert_agrees(conversion, execution, given, at_once=64) == 103 * (784 + 6 * 64 + 10 + 1)
 
 
 def test_finns_network_is_equal_for_every_input() -> None:
