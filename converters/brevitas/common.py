@@ -9,18 +9,32 @@ K2. Other scales differ: quantize with one shared quantizer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
 
 from intsim_converters.brevitas.affine import Affine
 from intsim_converters.brevitas.carried import Carried
 from intsim_converters.brevitas.lowering import Lowering
-from intsim_converters.dyadic import common_unit
 
 from intsim.arithmetic import Add, AnyStep, Multiply, Requantization
 from intsim.formats import IntFormat
 from intsim.ops import Requantize
 
 _MOST_BITS = 16
+
+
+def common_unit(scales: Iterable[Fraction]) -> Fraction:
+    """The largest fraction of which every scale is a whole multiple.
+
+    Examples
+    --------
+    >>> common_unit([Fraction(3, 4), Fraction(1, 2)])
+    Fraction(1, 4)
+    """
+    given = list(scales)
+    below = math.lcm(*(scale.denominator for scale in given))
+    return Fraction(math.gcd(*(int(scale * below) for scale in given)), below)
 
 
 def of_one_scale(op: Lowering, tensors: Sequence[Carried]) -> list[Carried] | None:

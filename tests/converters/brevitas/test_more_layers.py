@@ -14,6 +14,7 @@ from brevitas.quant.shifted_scaled_int import (
     ShiftedUint8WeightPerTensorFloat,
 )
 from intsim_converters.brevitas import convert, doubts
+from intsim_converters.brevitas.convert import convert_with_meaning
 from intsim_converters.brevitas.lowering import LOWERINGS
 from intsim_converters.brevitas.reasons import REASONS
 from torch import nn
@@ -157,6 +158,8 @@ GROUPS = {
     "float scales and zero points": (Narrow, 32, {}),
     "no bias": (bq.MXInt8Weight, 40, {"bias": False}),
 }
+FIRST = {"mx": {"act_quant": ShiftedUint8ActPerTensorFloat, "bit_width": 8}}
+"""How inputs are quantized, where not as `image` has it."""
 
 
 @pytest.mark.parametrize("name", GROUPS)
@@ -167,21 +170,21 @@ def test_groups(name):
     layer = qnn.QuantLinear(depth, 6, weight_quant=kind, **{"bias": True, **options})
     with torch.no_grad():  # groups of several sizes
         layer.weight *= 2.0 ** torch.randint(-3, 4, (6, depth))
-    module, images = calibrated(image(), layer, last(), shape=(depth,))
+    first = nn.Sequential(image(), image(**FIRST.get(name, {})))
+    module, images = calibrated(first, layer, last(), shape=(depth,))
     example = torch.from_numpy(images[:2])
-    network = convert(module, example)
+    network, meaning, _ = convert_with_meaning(module, example, {})
     assert network.node("1").op.name == "group_dense"
     found, _ = brevitas_integers(module, images)
     trace = run_all(network, images).trace
     weight = layer.quant_weight()
     codes = torch.round(weight.value_.double() / weight.scale_.double() + weight.zero_point_)
     exact = ((codes - weight.zero_point_) * weight.scale_.double()).flatten(1)[:, :depth]
-    x = torch.from_numpy(found["0"]).double()
-    reals = x @ exact.detach().T * module[0].act_quant.scale().double()
-    spec = network.specs["1"]
-    if spec.quantization is not None:
-        scale = spec.quantization.scale
-        assert np.allclose(trace["1"] * scale, reals.detach().numpy(), rtol=1e-12)
+    proxy = module[0][1].act_quant
+    x = (torch.from_numpy(found["0.1"]).double() - proxy.zero_point()) * proxy.scale().double()
+    slope = np.array([float(entry.lo) for entry in meaning["1"].affine.slope])
+    reals = (x @ exact.T).detach().numpy()
+    assert np.allclose(trace["1"] * slope, reals, rtol=1e-12, atol=1e-12 * np.abs(reals).max())
     named = {entry.node: entry for entry in doubts(module, example)}
     wrong = found["2"] != trace["2"]
     assert not wrong.any() or named["2"].holds(trace["1"])[wrong].all()
