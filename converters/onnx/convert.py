@@ -15,10 +15,11 @@ from intsim_converters.onnx.folding import fold
 from intsim_converters.onnx.lower_doors import emit_real
 from intsim_converters.onnx.lowering import LOWERINGS, Lowering
 from intsim_converters.onnx.model import Array, Constant, Graph, Model, Node, Port
-from intsim_converters.onnx.reader import Source, read_model
+from intsim_converters.onnx.reader import read_model
 from intsim_converters.onnx.refusals import node_reason, version_findings
 from intsim_converters.onnx.target import Refused, Target
 from intsim_converters.onnx.values import Codes, Entry, Layout, Pending, Real, Shape, format_of, is_held
+from intsim_converters.reading import FileConverter, Source
 
 from intsim.converter import Runner
 from intsim.errors import ConversionError, Finding, SpecError
@@ -46,32 +47,15 @@ class Conversion:
     slack: Mapping[str, Array]
 
 
-class OnnxConverter:
+class OnnxConverter(FileConverter):
     """Reads ONNX files; see `intsim.converter.Converter`."""
 
     name = "onnx"
-    suffixes: tuple[str, ...] = (".onnx",)
-    dialects: Mapping[str, str] = DIALECTS
+    suffixes = (".onnx",)
+    dialects = DIALECTS
     default_dialect = DEFAULT
 
-    def convert(self, source: Source, dialect: str | None = None) -> Network:
-        """The network of a file, or of a file's bytes, with a runtime's integers.
-
-        Parameters
-        ----------
-        source : path, or the file's bytes
-        dialect : a key of `dialects`; `default_dialect` where absent
-
-        Raises
-        ------
-        FileError
-            The file cannot be read as .onnx.
-        ConversionError
-            It holds something that cannot be mapped exactly; every such thing is listed.
-        """
-        dialect = self.default_dialect if dialect is None else dialect
-        if dialect not in DIALECTS:
-            raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
+    def network_of(self, source: Source, dialect: str) -> Network:
         return convert_model(read_model(source), dialect).network
 
     def runner(self, source: Path, dialect: str | None = None) -> Runner:

@@ -11,7 +11,6 @@ Rules
 
 from __future__ import annotations
 
-import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,12 +21,11 @@ import onnx
 from google.protobuf.message import DecodeError
 from intsim_converters.onnx.model import NUMBERS, Constant, Graph, Model, Node, Port
 from intsim_converters.onnx.tensors import Damage, Folder, read_tensor
+from intsim_converters.reading import Source
 
 from intsim.errors import FileError, Finding
 
 _LARGEST = 1 << 31  # bytes of a protobuf message
-
-Source = str | os.PathLike[str] | bytes
 
 _ATTRIBUTES = {"FLOAT": "f", "INT": "i", "FLOATS": "floats", "INTS": "ints"}
 

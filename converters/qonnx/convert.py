@@ -11,7 +11,6 @@ from intsim_converters.onnx.batch import Batch, input_shape, readings, shape_fin
 from intsim_converters.onnx.definitions import definition_findings
 from intsim_converters.onnx.folding import fold
 from intsim_converters.onnx.model import Model, Node, Port
-from intsim_converters.onnx.reader import Source
 from intsim_converters.onnx.refusals import REASONS
 from intsim_converters.onnx.target import Refused
 from intsim_converters.onnx.values import Codes, Layout
@@ -24,6 +23,7 @@ from intsim_converters.qonnx.reader import read_qonnx
 from intsim_converters.qonnx.staircase import Staircase
 from intsim_converters.qonnx.target import QonnxTarget
 from intsim_converters.qonnx.values import Carried, Entry
+from intsim_converters.reading import FileConverter, Source
 
 from intsim.arithmetic import Interval
 from intsim.converter import Runner
@@ -53,16 +53,15 @@ class Conversion:
     staircases: Mapping[str, Staircase]
 
 
-class QonnxConverter:
+class QonnxConverter(FileConverter):
     """Reads QONNX and FINN dialect ONNX files; see `intsim.converter.Converter`."""
 
     name = "qonnx"
-    suffixes: tuple[str, ...] = ()  # .onnx is plain ONNX' by default
-    dialects: Mapping[str, str] = DIALECTS
+    suffixes = ()  # .onnx is plain ONNX' by default
+    dialects = DIALECTS
     default_dialect = DEFAULT
 
-    def convert(self, source: Source, dialect: str | None = None) -> Network:
-        """As `Converter.convert`; the source may be a file's bytes. All that cannot be mapped is listed."""
+    def network_of(self, source: Source, dialect: str) -> Network:
         return convert_file(source, dialect).network
 
     def runner(self, source: Path, dialect: str | None = None) -> Runner:
@@ -77,9 +76,7 @@ CONVERTER = QonnxConverter()
 
 def convert_file(source: Source, dialect: str | None = None) -> Conversion:
     """As `QonnxConverter.convert`, with all that is known of the network's tensors."""
-    dialect = DEFAULT if dialect is None else dialect
-    if dialect not in DIALECTS:
-        raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
+    dialect = CONVERTER.chosen(dialect)
     model, annotations = read_qonnx(source)
     findings = [*_model_findings(model), *definition_findings(model), *shape_findings(model.graph)]
     if findings:

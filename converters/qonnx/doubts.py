@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from intsim_converters.onnx.reader import Source
 from intsim_converters.qonnx.convert import convert_file
 from intsim_converters.qonnx.parameters import Array
 from intsim_converters.qonnx.staircase import Staircase
+from intsim_converters.reading import Source
 
 from intsim import network_bounds
 from intsim.arithmetic import Interval

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import onnx
 from intsim_converters.onnx.model import Model
-from intsim_converters.onnx.reader import Source, parse, read_bytes
+from intsim_converters.onnx.reader import parse, read_bytes
 from intsim_converters.qonnx.annotations import data_types
+from intsim_converters.reading import Source
 
 
 def read_qonnx(source: Source) -> tuple[Model, Mapping[str, str]]:

@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from intsim_converters.reading import Source
 from intsim_converters.tflite.model import Array, Graph
-from intsim_converters.tflite.reader import Source, read_model
+from intsim_converters.tflite.reader import read_model
 
 from intsim.errors import InputError
 

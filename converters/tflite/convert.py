@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
+from intsim_converters.reading import FileConverter, Source
 from intsim_converters.tflite.batch import BatchLayout
 from intsim_converters.tflite.dialects import DEFAULT, DIALECTS
 from intsim_converters.tflite.folding import fold
 from intsim_converters.tflite.lowering import LOWERINGS, Lowering
 from intsim_converters.tflite.model import ABSENT, Model, Operator
-from intsim_converters.tflite.reader import Source, read_model
+from intsim_converters.tflite.reader import read_model
 from intsim_converters.tflite.refusals import graph_findings, model_findings, operator_reason
 from intsim_converters.tflite.target import Refused, Target
 from intsim_converters.tflite.tensors import TensorView
@@ -23,32 +24,15 @@ from intsim.errors import ConversionError, Finding, SpecError
 from intsim.network import Network
 
 
-class TfliteConverter:
+class TfliteConverter(FileConverter):
     """Reads TensorFlow Lite and LiteRT files; see `intsim.converter.Converter`."""
 
     name = "tflite"
-    suffixes: tuple[str, ...] = (".tflite",)
-    dialects: Mapping[str, str] = DIALECTS
+    suffixes = (".tflite",)
+    dialects = DIALECTS
     default_dialect = DEFAULT
 
-    def convert(self, source: Source, dialect: str | None = None) -> Network:
-        """The network of a file, or of a file's bytes, with a runtime's integers.
-
-        Parameters
-        ----------
-        source : path, or the file's bytes
-        dialect : a key of `dialects`; `default_dialect` where absent
-
-        Raises
-        ------
-        FileError
-            The file cannot be read as .tflite.
-        ConversionError
-            It holds something that cannot be mapped exactly; every such thing is listed.
-        """
-        dialect = self.default_dialect if dialect is None else dialect
-        if dialect not in DIALECTS:
-            raise ConversionError(f"dialect must be one of {', '.join(DIALECTS)}, not {dialect!r}")
+    def network_of(self, source: Source, dialect: str) -> Network:
         return convert_model(read_model(source), dialect)
 
     def runner(self, source: Path, dialect: str | None = None) -> Runner:

@@ -11,7 +11,6 @@ Rules
 from __future__ import annotations
 
 import hashlib
-import os
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from intsim_converters.reading import Source
 from intsim_converters.tflite.flat import (
     Budget,
     Damage,
@@ -41,8 +41,6 @@ _TYPES = enum_names(schema.TensorType)
 _OPERATORS = enum_names(schema.BuiltinOperator)
 _DETAILS = enum_names(schema.QuantizationDetails)
 _LONGEST_SHAPE = 64
-
-Source = str | os.PathLike[str] | bytes
 
 
 def read_model(source: Source) -> Model:
