@@ -13,7 +13,7 @@ from intsim.errors import ConversionError
 from tests.converters.onnx.blocked_models import FORMS
 from tests.converters.onnx.builder import MICROSOFT, OnnxBuilder
 from tests.converters.onnx.runtime import Session
-from tests.converters.onnx.test_blocked import inputs, product
+from tests.converters.onnx.test_blocked import product
 from tests.converters.onnx.test_refusals import HALF, refusal
 
 BLOCKS = (
@@ -277,21 +277,3 @@ def test_a_bias_per_row_of_a_square_product() -> None:
             reals = b.dequantize(x, meaning), b.dequantize(weights, meant), b.dequantize(bias, sums)
             closed(b, b.node("Gemm", reals))
         assert reasons(b.build(), "ort") == ["bias must be one row, not of shape (2, 1). [B4]"]
-
-
-@pytest.mark.parametrize("shape", [(4,), (1, 4), (1, 3, 4), ("n", 4), ("n", 3, 4), (5, 3, 4)])
-def test_inputs_of_every_rank(shape: tuple[Any, ...]) -> None:
-    made = product(3, "MatMul", depth=4, length=3, columns=6)
-    b = OnnxBuilder()
-    x = b.dequantize(b.input("x", shape, "uint8"), b.meaning("x", made.x_scale, made.x_zero, "uint8"))
-    w = [b.constant("w", made.weights, "uint4"), *b.meaning("w", made.scale, made.zero, "uint4")]
-    real = b.node("MatMul", [x, b.node("DequantizeLinear", w, axis=-2, block_size=3)])
-    b.output(b.quantize(real, b.meaning("y", made.y_scale, made.y_zero, "uint8"), "y"), "uint8")
-    made.rows = 15
-    rows = inputs(made, 0)
-    sizes = [2 if size == "n" else size for size in shape]
-    given = rows.ravel()[: int(np.prod(sizes))].reshape(sizes)
-    wanted = made.codes(given.reshape(-1, 4))
-    network = CONVERTER.convert(b.build(), "integer")
-    found = run(network, given if len(sizes) > 1 else given[None]).outputs["y"]
-    assert np.array_equal(found.reshape(-1, 6), wanted)
