@@ -6,6 +6,7 @@ import it here.
 
 from intsim_converters.onnx import (
     lower_blocked,
+    lower_blocked_products,
     lower_cast,
     lower_compare,
     lower_concat,
@@ -31,6 +32,7 @@ from intsim_converters.onnx.values import Layout
 
 LOWERED = (
     lower_blocked,
+    lower_blocked_products,
     lower_cast,
     lower_compare,
     lower_concat,

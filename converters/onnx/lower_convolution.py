@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from intsim_converters.onnx.fused import bias_of, dequantized_pair, pending_reason
-from intsim_converters.onnx.lower_blocked import bind_convolution
+from intsim_converters.onnx.lower_blocked_products import bind_convolution
 from intsim_converters.onnx.lowering import Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import numpy as np
 from intsim_converters.onnx.fused import bias_of, check_row, dequantized_pair, pending_reason
-from intsim_converters.onnx.lower_blocked import bind_gemm, bind_matmul
+from intsim_converters.onnx.lower_blocked_products import bind_gemm, bind_matmul
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Array, Constant
 from intsim_converters.onnx.sums import accumulator, check_types, ratio, requantization, sum_quantization

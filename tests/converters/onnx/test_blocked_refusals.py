@@ -19,8 +19,8 @@ from tests.converters.onnx.test_refusals import HALF, refusal
 BLOCKS = (
     "scales must not be in blocks where tensors are computed, unless those in front are the same blocks. [K3]"
 )
-POINTWISE = "weights with scales in blocks must be of one group and 1 x 1, not of shape {} in {}. [K6]"
-PLAIN = "a convolution with scales in blocks must have stride 1 and no padding. [K6]"
+POINTWISE = "weights with scales in blocks must be of one group and 1 x 1, not of shape {} in {}. [K7]"
+PLAIN = "a convolution with scales in blocks must have stride 1 and no padding. [K7]"
 
 
 def reasons(data: bytes, dialect: str = "integer") -> list[str]:
@@ -61,7 +61,7 @@ def closed(b: OnnxBuilder, real: str, dtype: str = "uint8", scale: Any = HALF) -
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"axis": 1}, "blocks must run along rows of the right matrix, not along axis 1. [K2]"),
+        ({"axis": 1}, "blocks must run along rows of the right matrix, not along axis 1. [K4]"),
         ({"axis": 2}, "axis must be of (4, 6), not 2. [K1]"),
         (
             {"scale": np.ones((3, 6))},
@@ -79,9 +79,9 @@ def closed(b: OnnxBuilder, real: str, dtype: str = "uint8", scale: Any = HALF) -
         ({"dtype": "int32"}, "operands and output must have 16 bits at most, not 32. [G1]"),
         (
             {"shape": (1, 4, 6), "axis": 1},
-            "weights with scales in blocks must have 2 axes and no size 0, not shape (1, 4, 6). [K2]",
+            "weights with scales in blocks must have 2 axes and no size 0, not shape (1, 4, 6). [K4]",
         ),
-        ({"x": (2, 5)}, "input must have 4 elements on its last axis, not shape (2, 5). [K2]"),
+        ({"x": (2, 5)}, "input must have 4 elements on its last axis, not shape (2, 5). [K4]"),
         (
             {"scale": np.array([[1e-30] * 6, [1e30] * 6])},
             "sums must fit 64 bits, but those of output 0 may need 227: over a common unit its scales are"
@@ -133,7 +133,7 @@ def test_an_output_with_several_scales() -> None:
         ((6, 4, 1, 1), {"strides": [2, 2]}, PLAIN),
         ((6, 4, 1, 1), {"pads": [1, 0, 0, 0]}, PLAIN),
         ((6, 2, 1, 1), {"group": 2}, POINTWISE.format((6, 2, 1, 1), 2)),
-        ((6, 2, 1, 1), {}, "input must have 2 channels, not shape (1, 4, 5, 5). [K6]"),
+        ((6, 2, 1, 1), {}, "input must have 2 channels, not shape (1, 4, 5, 5). [K7]"),
     ],
 )  # fmt: skip
 def test_convolutions(shape: tuple[int, ...], attributes: dict[str, Any], reason: str) -> None:
@@ -145,15 +145,15 @@ def test_biases() -> None:
     for bias, dtype, reason in (
         (np.ones((2, 1)), "float32", "bias must be one row, not of shape (2, 1). [B4]"),
         (np.ones(3), "float32", "bias must have 6 values, not 3. [G3]"),
-        (np.full(6, np.inf), "float32", "bias must be finite. [K5]"),
-        (np.ones(6), "int32", "bias must be a float constant, or dequantized from one of integers. [K5]"),
+        (np.full(6, np.inf), "float32", "bias must be finite. [K6]"),
+        (np.ones(6), "int32", "bias must be a float constant, or dequantized from one of integers. [K6]"),
     ):
         b, operands = weighted()
         y = b.node("Gemm", [*operands, b.constant("bias", bias, dtype)])
         assert reasons(closed(b, y)) == [reason]
     b, operands = weighted()
     assert reasons(closed(b, b.node("Gemm", operands, alpha=-1.0))) == [
-        "alpha must be positive, not -1.0. [K5]"
+        "alpha must be positive, not -1.0. [K6]"
     ]
 
 
@@ -169,16 +169,16 @@ def test_too_many_thresholds() -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"g_idx": "groups"}, "g_idx must be left out: elements of a group must stand together. [K4]"),
-        ({"bits": 3}, "bits must be 2, 4 or 8, not 3. [K4]"),
+        ({"g_idx": "groups"}, "g_idx must be left out: elements of a group must stand together. [K5]"),
+        ({"bits": 3}, "bits must be 2, 4 or 8, not 3. [K5]"),
         (
             {"block_size": 24},
-            "K and N must be at least 1 and block_size a power of two of at least 16, not 20, 3 and 24. [K4]",
+            "K and N must be at least 1 and block_size a power of two of at least 16, not 20, 3 and 24. [K5]",
         ),
-        ({"weight_prepacked": 1}, "weights must not be prepacked for a device. [K4]"),
-        ({"N": 4}, "weights must be 64 bytes of uint8, not 48 of uint8. [K4]"),
-        ({"zero": "float32"}, "zero points must be 3 bytes of uint8, not 6 of float32. [K4]"),
-        ({"scale": -1.0}, "scale 'scale' must be positive and finite. [K4]"),
+        ({"weight_prepacked": 1}, "weights must not be prepacked for a device. [K5]"),
+        ({"N": 4}, "weights must be 64 bytes of uint8, not 48 of uint8. [K5]"),
+        ({"zero": "float32"}, "zero points must be 3 bytes of uint8, not 6 of float32. [K5]"),
+        ({"scale": -1.0}, "scale 'scale' must be positive and finite. [K5]"),
     ],
 )  # fmt: skip
 def test_packed_weights(changes: dict[str, Any], reason: str) -> None:
