@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
 from intsim_converters.onnx.broadcasting import Operand, broadcast, operand_of
-from intsim_converters.onnx.elementwise import codes_in, means_same, quantized
+from intsim_converters.onnx.elementwise import TABLED, codes_in, means_same, quantized, table_of
 from intsim_converters.onnx.fused import pending_reason
 from intsim_converters.onnx.lowering import MICROSOFT, Lowering, lowers
 from intsim_converters.onnx.model import Constant
@@ -84,6 +85,11 @@ def _part(op: Lowering, side: Value, y: Meaning, name: str) -> Operand:
     assert isinstance(side, Real)
     if isinstance(side.codes, Constant) and means_same(op, side, y):
         return side.codes
+    plain = side.meaning.axis is None and side.meaning.format.bits <= TABLED and y.axis is None
+    if isinstance(side.codes, Constant) and plain:
+        places = side.codes.values.astype(np.int64) - side.meaning.format.min
+        found = table_of(op, side, y)[places]
+        return Constant(f"{op.output}/{name}", y.dtype, found.astype(y.format.storage))
     return codes_in(op, side, y, name, "W2")
 
 
