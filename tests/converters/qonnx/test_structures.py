@@ -118,7 +118,7 @@ def squeezed(b: QonnxBuilder) -> str:
     y = b.node("MatMul", [x, b.annotate(b.floats(RNG.choice([-1, 1], (12, 6))), "BIPOLAR")])
     y = b.node("Unsqueeze", [y, b.whole(2)])
     numbers = [RNG.normal(0, 1, 6), RNG.normal(0, 1, 6), RNG.normal(0, 4, 6), RNG.uniform(1, 9, 6)]
-    y = b.node("BatchNormalization", [y, *(b.floats(values) for values in numbers)])
+    y = b.node("BatchNormalization", [y, *(b.floats(values) for values in numbers)], epsilon=0.5)
     return b.thresholds(b.node("Squeeze", [y, b.whole(2)]), [[0.0]], out_scale=2.0, out_bias=-1.0)
 
 
