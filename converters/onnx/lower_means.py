@@ -1,9 +1,10 @@
-"""ReduceMean between DequantizeLinear and QuantizeLinear, in dialect integer.
+"""ReduceMean and ReduceSum between DequantizeLinear and QuantizeLinear, in dialect integer.
 
 Rules (N), cited by the lowering
 --------------------------------
-N1. The runtime has no integer operator for ReduceMean and computes it in float. In dialect integer it is the
-    mean of all codes along the axes by rule P2 of `lower_pooling`, as GlobalAveragePool is.
+N1. The runtime has no integer operator for them and adds up floats, in an order that memory decides. In
+    dialect integer ReduceMean is the mean of all codes along the axes by rule P2 of `lower_pooling`, as
+    GlobalAveragePool is; ReduceSum is the same, divided by 1.
 """
 
 from __future__ import annotations
@@ -21,16 +22,21 @@ from intsim_converters.onnx.values import Codes, Layout, Meaning, Pending
 from intsim.ops import Op, Requantize, Reshape, Sum
 
 
-@lowers("ReduceMean")
+@lowers("ReduceMean", "ReduceSum")
 def lower_reduce_mean(op: Lowering) -> None:
     """Rule N1."""
     op.require(
         op.fuses and not op.as_runtime,
-        f"float region: ReduceMean computes in float in dialect {op.dialect}. [N1]",
+        f"float region: {op.name} computes in float in dialect {op.dialect}; --dialect integer adds up codes."
+        " [N1]",
     )
     x, meaning = codes_behind(op)
-    axes, keepdims = axes_of(op, len(x.shape)), bool(op.attribute("keepdims", 1))
+    axes, keepdims = (
+        axes_of(op, len(x.shape), 13 if op.name == "ReduceSum" else 18),
+        bool(op.attribute("keepdims", 1)),
+    )
     op.require(bool(axes), "axes must not be none. [N1]")
+    divisor = 1 if op.name == "ReduceSum" else None
     count, to = math.prod(x.shape[axis] for axis in axes), without(x.shape, axes, keepdims)
 
     def finish(quantize: Lowering, y: Meaning) -> Codes:
@@ -40,7 +46,7 @@ def lower_reduce_mean(op: Lowering) -> None:
         (spec,) = sums.infer(op.target.specs[held])
         nodes: list[tuple[str, Op]] = [
             ("accumulator", sums),
-            ("mean", Requantize(mean_of_sum(quantize, meaning, y, count))),
+            ("mean", Requantize(mean_of_sum(quantize, meaning, y, count, divisor))),
         ]
         sample = op.target.batch.sample(to)
         if spec.shape != sample:

@@ -122,10 +122,12 @@ def _global_average(pool: Lowering, given: Shape) -> Average:
     return average
 
 
-def mean_of_sum(op: Lowering, x: Meaning, y: Meaning, count: int) -> Requantization:
-    """Rule P2, behind the sum of so many codes."""
+def mean_of_sum(
+    op: Lowering, x: Meaning, y: Meaning, count: int, divisor: int | None = None
+) -> Requantization:
+    """Rule P2, behind the sum of so many codes; the divisor is the count where it is not another."""
     with np.errstate(all="ignore"):
-        ratios = np.atleast_1d(x.scale[0] / (y.scale[0] * np.float32(count)))
+        ratios = np.atleast_1d(x.scale[0] / (y.scale[0] * np.float32(divisor or count)))
     good = bool(np.isfinite(ratios).all() and ratios[0] < 2.0**30)
     op.require(good, f"ratio of scales must be finite, not {ratios[0]}")
     rule = requantization(op, ratios, y)

@@ -7,9 +7,9 @@ from intsim_converters.onnx.moving import whole
 from intsim_converters.onnx.values import Codes, Shape
 
 
-def axes_of(op: Lowering, rank: int) -> tuple[int, ...]:
-    """The axes that go, ascending: an attribute before version 18, then an input; left out, all or none."""
-    given = op.attribute("axes") if op.opset < 18 else op.ints(1) if op.has(1) else None
+def axes_of(op: Lowering, rank: int, moved: int = 18) -> tuple[int, ...]:
+    """The axes that go, ascending: an attribute, from version `moved` an input; left out, all or none."""
+    given = op.attribute("axes") if op.opset < moved else op.ints(1) if op.has(1) else None
     if not given:
         return () if op.attribute("noop_with_empty_axes", 0) else tuple(range(rank))
     op.require(all(-rank <= axis < rank for axis in given), f"axes must be of {rank} axes, not {given}")
