@@ -7,6 +7,7 @@ import numpy as np
 from golden.cases.base import Tensor, float32, int8, int32, pin, uint8
 from intsim.arithmetic import Rounding
 from intsim.formats import IntFormat, RealFormat
+from intsim.formats.table import E4M3, E5M2
 from intsim.ops import Dequantize, Quantize
 
 HALF = np.float32(0.5)
@@ -77,5 +78,15 @@ CASES = (
         "a float64 door, ties to even in 32-bit codes; the last two are beyond them",
         Quantize(scale=np.float64(2.0), format=IntFormat(32), rounding=Rounding.HALF_EVEN),
         Tensor(RealFormat(64), [1.0, 3.0, 5.0, -1.0, 2.0**32 - 1, -(2.0**33)]),
+    ),
+    pin(
+        "to E4M3: ties to even, half the smallest subnormal, a zero's sign, and 448 for all beyond",
+        Quantize(scale=HALF, format=E4M3, rounding=Rounding.HALF_EVEN),
+        float32([0.53125, 0.59375, 2.0**-11, 3 * 2.0**-11, -0.0, 232.0, 1e9, -np.inf]),
+    ),
+    pin(
+        "from E5M2: the largest, an infinity and minus zero; a tie of float32 between subnormals",
+        Dequantize(scale=np.float32(3 * 2.0**-134), input_format=E5M2),
+        Tensor(E5M2, [0x7B, 0x7C, 0x80, 0x01, 0xC1]),
     ),
 )
