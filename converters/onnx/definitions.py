@@ -14,6 +14,7 @@ H4. A node that is one of the file's own functions is refused, whatever it is ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 import onnx
 from intsim_converters.onnx.model import Constant, Model, Node
@@ -82,8 +83,11 @@ _TYPES: Mapping[str, tuple[type, type | None]] = {
 """ONNX' name of an attribute's type -> Python's, and that of its entries."""
 
 
-def definition_findings(model: Model) -> Iterator[Finding]:
-    """What is not written as it is defined (rules H1 to H4)."""
+def definition_findings(model: Model, extra: Mapping[str, str] = MappingProxyType({})) -> Iterator[Finding]:
+    """What is not written as it is defined (rules H1 to H4).
+
+    extra : attributes that every operator may have, and their types
+    """
     newest, version = onnx.defs.onnx_opset_version(), model.opsets.get("", 1)
     if version > newest:
         what = f"must be version {newest} at most, which the onnx package here knows, not {version}"
@@ -97,10 +101,10 @@ def definition_findings(model: Model) -> Iterator[Finding]:
         if (node.domain, node.op) in model.functions:
             yield Finding(node.where, "is a function of the file; inline it, as with onnx.inliner")
         else:
-            yield from _node_findings(node, version)
+            yield from _node_findings(node, version, extra)
 
 
-def _node_findings(node: Node, version: int) -> Iterator[Finding]:
+def _node_findings(node: Node, version: int, extra: Mapping[str, str]) -> Iterator[Finding]:
     found = _definition(node, version)
     if found is None:
         return
@@ -109,7 +113,7 @@ def _node_findings(node: Node, version: int) -> Iterator[Finding]:
         if most is not None and len(names) > most:
             yield Finding(node.where, f"must have at most {most} {what}, not {len(names)}")
     for name, value in node.attributes.items():
-        kind = attributes.get(name)
+        kind = attributes.get(name, extra.get(name))
         if kind is None and strict:
             yield Finding(node.where, f"attribute {name!r} is none that the operator has")
         elif kind is not None and not _is(value, kind):

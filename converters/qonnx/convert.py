@@ -21,6 +21,7 @@ from intsim_converters.qonnx.lowering import DOMAINS, LOWERINGS, QonnxLowering
 from intsim_converters.qonnx.parameters import one
 from intsim_converters.qonnx.reader import read_qonnx
 from intsim_converters.qonnx.staircase import Staircase
+from intsim_converters.qonnx.sums import REGISTER
 from intsim_converters.qonnx.target import QonnxTarget
 from intsim_converters.qonnx.values import Carried, Entry
 from intsim_converters.reading import FileConverter, Source
@@ -78,7 +79,11 @@ def convert_file(source: Source, dialect: str | None = None) -> Conversion:
     """As `QonnxConverter.convert`, with all that is known of the network's tensors."""
     dialect = CONVERTER.chosen(dialect)
     model, annotations = read_qonnx(source)
-    findings = [*_model_findings(model), *definition_findings(model), *shape_findings(model.graph)]
+    findings = [
+        *_model_findings(model),
+        *definition_findings(model, {REGISTER: "STRING"}),
+        *shape_findings(model.graph),
+    ]
     if findings:
         raise _failure(model, findings)
     model = replace(model, graph=fold(model.graph, model.opsets.get("", 1)))

@@ -30,7 +30,7 @@ from intsim.formats import IntFormat
 from intsim.ops import Conv2d, Dense, DepthwiseConv2d
 
 Product = Conv2d | Dense | DepthwiseConv2d
-_REGISTER = "accDataType"
+REGISTER = "accDataType"
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,11 +147,11 @@ def _registered(op: QonnxLowering, node: Product, x: Carried, plain: bool) -> Pr
 
 
 def _said(op: QonnxLowering, plain: bool) -> IntFormat | None:
-    name = op.attribute(_REGISTER)
+    name = op.attribute(REGISTER)
     if name is not None:
         kind = parse(str(name))
         good = kind is not None and isinstance(kind.format, IntFormat)
-        op.require(good, f"{_REGISTER} must be an integer data type, not {name!r}. [S3]")
+        op.require(good, f"{REGISTER} must be an integer data type, not {name!r}. [S3]")
         return kind.format if kind is not None and isinstance(kind.format, IntFormat) else None
     kind = op.data_type(op.output)
     if kind is None or not isinstance(kind.format, IntFormat):

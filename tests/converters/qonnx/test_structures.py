@@ -270,3 +270,25 @@ def test_a_batch_with_a_symbol_is_the_same_network() -> None:
 
     assert made("N").network == made(1).network
     assert made("N").batch.strict
+
+
+def small_variance(b: QonnxBuilder) -> str:
+    """An epsilon that doubles what a batch norm takes for the variance, and more."""
+    numbers = (b.floats(np.full(4, value)) for value in (1.0, 0.5, 0.0, 0.25))
+    y = b.node("BatchNormalization", [conv(b, image(b), 4), *numbers], epsilon=0.75)
+    return b.quant(y, 0.25, 6.0)
+
+
+def test_an_epsilon_of_weight() -> None:
+    test_every_integer(small_variance)
+
+
+def test_floats_lost_in_one_sum_are_missing_in_the_next() -> None:
+    """The second product has one term for each sum of the first, which float32 makes of 64."""
+    b = QonnxBuilder()
+    w = b.quant(b.floats(RNG.normal(0, 1, (64, 2))), 0.1, 4.0, narrow=1)
+    first = b.node("MatMul", [b.codes((1, 64), "INT8"), w])
+    second = b.node("MatMul", [first, b.annotate(b.floats(np.eye(2)), "INT2")])
+    tensors = convert_file(b.finish(b.quant(second, 0.7, 8.0))).tensors
+    assert tensors[first].error.min() > 0
+    assert tensors[second].error.min() >= tensors[first].error.max()
