@@ -105,6 +105,7 @@ def _output_meaning(op: Lowering, shape: Shape | None) -> Meaning:
 
 def _check_floats(op: Lowering, dtype: str) -> None:
     """Rule D7."""
+    op.require(not op.node.domain, f"codes of {op.node.domain} must be integers, not {dtype}. [D6]")
     op.require(op.attribute("saturate", 1) == 1, f"saturate must be 1 for {dtype}. [D7]")
     op.require(
         not op.as_runtime or dtype != "float4e2m1",

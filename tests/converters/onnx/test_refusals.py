@@ -451,6 +451,14 @@ def test_doors_of_few_bits(dtype: str, zero: int, attributes: dict[str, Any], re
     assert refusal(b) == [f"node 0 QuantizeLinear (-> 'y'): {reason}"]
 
 
+def test_the_runtimes_own_doors_have_no_floats() -> None:
+    b = OnnxBuilder(23, MICROSOFT)
+    meaning = b.meaning("y", HALF, 0, "float8e5m2")
+    b.output(b.quantize(b.input("x", (1, 4), "float32"), meaning, "y"), "float8e5m2")
+    (found,) = refusal(b)
+    assert found.endswith("codes of com.microsoft must be integers, not float8e5m2. [D6]")
+
+
 def test_an_activation_in_front_of_floats_of_8_bits() -> None:
     b = OnnxBuilder(23)
     meaning = b.meaning("y", HALF, 0, "float8e5m2")
