@@ -78,13 +78,6 @@ def _sized(data: bytes) -> bytes:
         for size in port.type.tensor_type.shape.dim:
             if size.dim_param:
                 size.dim_value = 1
-    known = [
-        port
-        for port in model.graph.value_info
-        if not any(size.dim_param for size in port.type.tensor_type.shape.dim)
-    ]
-    del model.graph.value_info[:]
-    model.graph.value_info.extend(known)
     sized: bytes = model.SerializeToString()
     return sized
 
