@@ -107,7 +107,9 @@ def apply_proxy(op: Lowering, proxy: Any, x: Any, name: str) -> Carried:
     reach = tuple(scale * furthest for scale in quantizer.scales)
     y = Carried(name, x.shape, quantizer.format, quantizer.affine, (Fraction(0),) * len(reach), reach)
     if isinstance(x, Real | Moved):
-        require(falling is None, name, "input must be quantized before a function that falls and rises")
+        require(
+            floats.first is floats.at, name, "input must be quantized before an activation but relu and such"
+        )
         return _door(op, x, y, quantizer, floats)
     integers = integer_steps(floats, x.affine)
     if falling is None:

@@ -125,7 +125,7 @@ def lower_item(op: Lowering) -> Any:
     return _follow(op, lambda labels: labels[item])
 
 
-@lowers("contiguous", "detach", "clone")
+@lowers("contiguous", "detach", "clone", "float")
 def lower_same(op: Lowering) -> Any:
     return op.args[0]
 

@@ -222,7 +222,7 @@ def drawn(draw):
     return [*layers, qnn.QuantReLU(bit_width=draw(st.integers(2, 8)), **TENSOR)], shape
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.data())
 def test_drawn_together(data):
     with warnings.catch_warnings():
@@ -233,7 +233,7 @@ def test_drawn_together(data):
 
 
 @pytest.mark.sweep
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_many_drawn_together(data):
     test_drawn_together.hypothesis.inner_test(data)

@@ -142,6 +142,13 @@ def test_an_input_with_a_zero_point():
         convert(module, torch.from_numpy(images[:2]))
 
 
+@pytest.mark.parametrize("layer", [qnn.QuantSigmoid, qnn.QuantHardSwish])
+def test_an_input_behind_a_function(layer):
+    module, images = calibrated(layer(**TENSOR), shape=(5,))
+    with pytest.raises(ConversionError, match=r"^0: input must be quantized before an activation but relu"):
+        convert(module, torch.from_numpy(images[:2]))
+
+
 class Calls(nn.Module):
     """A forward pass that is given."""
 
