@@ -10,16 +10,16 @@ Brevitas computes with float32: it multiplies and adds dequantized values, and i
 comes. The network here holds the true integer sums. The thresholds are Brevitas' own: its quantizer is run on
 float32 numbers until the least one of every code is known, and a sum counts if its exact real, rounded once
 to float32, reaches that number (`staircase`). So a code can differ from Brevitas' only where its float sum
-went astray from the exact one, across a threshold; or behind a sigmoid, gelu and the like, of which torch gives
-a float near the true one, and not the same at every place of a tensor (`functions`).
+went astray from the exact one, across a threshold; or behind a sigmoid, gelu and the like, where torch's floats
+are near the true ones, and not the same at every place of a tensor (`functions`).
 
 * Equal for every input: where scales are powers of two and sums stay within 24 bits, floats are exact
   (rule U2 of `floats`), behind a quantizer's codes and no batch norm, nor one of those functions.
 * Elsewhere `doubts` lists the sums, in the range that the bounds prove, for which Brevitas' rounding could
   decide otherwise. Where it lists none, the codes are equal for every input too.
 
-A module for one more layer: see `lowering`, write ``lower_<family>.py``, and import it here. What only moves
-elements is named in `lower_movement`, and followed by its labels. What cannot be converted, and why: `reasons`.
+A module for one more layer: see `lowering`, write ``lower_<family>.py``, and import it here. A call that only
+moves elements is named in `lower_movement`; a layer that cannot be converted, in `reasons` with the reason.
 """
 
 from intsim_converters.brevitas import (
