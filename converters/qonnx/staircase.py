@@ -142,4 +142,5 @@ class Staircase:
 
 
 def _nearest(real: Array) -> Array:
-    return real.astype(np.float32)
+    with np.errstate(over="ignore"):  # beyond float32 is an infinity, which a quantizer limits
+        return real.astype(np.float32)

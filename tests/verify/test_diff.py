@@ -298,8 +298,14 @@ def test_a_reason_beside_what_floats_leave_open():
 
 def test_another_difference_behind_one_that_is_open():
     """The first tensor differs by floats alone; a later one by its rounding, too."""
-    mine = with_ops(network_of(), codes2=shifted(Rounding.CEIL))
-    found = diff(mine, Doubting(network_of()), batches())
+    mine, file = (
+        with_ops(network_of(), codes2=shifted(rounding, 6))
+        for rounding in (Rounding.CEIL, Rounding.HALF_AWAY)
+    )
+    (batch, _), side = batches(), Doubting(file)
+    blurred = side.run(batch, ["codes2"])["codes2"] != run(file, batch).outputs["codes2"]
+    assert blurred.any()
+    found = diff(mine, side, batches())
     assert found.first.name == "codes"
     assert (found.at, found.reason.kind) == ("codes2", "rounding")
     assert "step 2 rounds HALF_AWAY, not CEIL" in (found.reason.words, *found.reason.also)
