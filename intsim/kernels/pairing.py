@@ -34,6 +34,7 @@ SUM_SINGLE, PRODUCT_SINGLE, ADD_DOUBLE, SUB_DOUBLE, MUL_DOUBLE = range(5)
 
 _DOUBLES = {ADD: ADD_DOUBLE, SUB: SUB_DOUBLE, MUL: MUL_DOUBLE}
 _MOST_CODES = 1 << 16
+_MOST_SINGLE = 1 << 16  # of a rounded result: its nearest integer is found by a sum of 1.5 * 2**23
 _EXACT = 1 << 53
 _GRID = 2.0**36  # offsets are multiples of 1 / this, so that sums with them are exact in float64
 
@@ -148,7 +149,7 @@ def _single(op: str, a: Operand, b: Operand, rule: Requantization, stairs: Stair
     low, high = int(stairs.first[0]), int(stairs.last[0])
     centre = int(np.rint(stairs.offset[0]))
     few = 0 < a.codes.size <= 256 and 0 < b.codes.size <= 256
-    if not few or max(abs(low - centre), abs(high - centre)) > 256:
+    if not few or max(abs(low - centre), abs(high - centre)) > _MOST_SINGLE:
         return None
     made = _single_product(a, b, stairs) if op == MUL else _single_sum(op, a, b, stairs)
     if made is None:

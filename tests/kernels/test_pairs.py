@@ -99,6 +99,25 @@ def test_products_less_zero_points(seed, dialect):
     assert np.array_equal(run(made[0], a, b), wanted(MUL, wide_a, wide_b, before, rule))
 
 
+@pytest.mark.parametrize("offset", [-5000, -55, 0, 300, 60_000])
+def test_sums_far_from_their_codes(offset):
+    """Multipliers of 40 bits, as a float32 sum comes to in integers, and limits far from where 0 goes."""
+    before = tuple(
+        Requantization((Multiply(multipliers=m),), IntFormat(64)) for m in (785365467136, 412345678901)
+    )
+    steps = (
+        Add(values=(offset << 40) + 157146201),
+        ShiftRight(bits=40, rounding=Rounding.HALF_EVEN),
+        Clamp(lo=offset + 9, hi=offset + 209),
+    )
+    rule = Requantization(steps, INT32)
+    interval = Interval(0, 255)
+    pair, proof = pair_of(ADD, (interval, interval), before, IntFormat(64), rule)
+    assert pair.form == SUM_SINGLE, proof
+    wide_a, wide_b, a, b = every_pair(interval, np.uint8)
+    assert np.array_equal(run(pair, a, b, np.int32), wanted(ADD, wide_a, wide_b, before, rule))
+
+
 @pytest.mark.parametrize(("op", "form"), [(ADD, ADD_DOUBLE), (SUB, SUB_DOUBLE), (MUL, MUL_DOUBLE)])
 def test_16_bit_operands_take_float64(op, form):
     rng = np.random.default_rng(1)
