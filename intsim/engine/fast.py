@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 
 from intsim.engine.block_products import lower_block_dense
+from intsim.engine.doors import lower_dequantize, lower_quantize
 from intsim.engine.group_products import lower_group_dense
 from intsim.engine.lowered import Lowered, Site
 from intsim.engine.matmul import lower_matmul
@@ -26,6 +27,7 @@ from intsim.ops import (
     Conv2d,
     Dense,
     DepthwiseConv2d,
+    Dequantize,
     FloatAvgPool2d,
     GroupDense,
     HardSwish,
@@ -34,6 +36,7 @@ from intsim.ops import (
     MaxPool2d,
     Mean,
     Op,
+    Quantize,
     Requantize,
     Softmax,
     Sum,
@@ -51,6 +54,7 @@ RULES: dict[type[Op], Rule] = {
     Conv2d: lower_products,
     Dense: lower_products,
     DepthwiseConv2d: lower_products,
+    Dequantize: lower_dequantize,
     FloatAvgPool2d: lower_float_pool,
     GroupDense: partial(lower_group_dense, lower_dense=lower_products),
     HardSwish: lower_table,
@@ -58,6 +62,7 @@ RULES: dict[type[Op], Rule] = {
     Lookup: lower_table,
     MaxPool2d: lower_pool,
     Mean: lower_pool,
+    Quantize: lower_quantize,
     Requantize: lower_requantize,
     Softmax: lower_softmax,
     Sum: lower_sum,
