@@ -10,8 +10,8 @@ Brevitas computes with float32: it multiplies and adds dequantized values, and i
 comes. The network here holds the true integer sums. The thresholds are Brevitas' own: its quantizer is run on
 float32 numbers until the least one of every code is known, and a sum counts if its exact real, rounded once
 to float32, reaches that number (`staircase`). So a code can differ from Brevitas' only where its float sum
-went astray from the exact one, across a threshold; or behind a sigmoid, gelu and the like, where torch's floats
-are near the true ones, and not the same at every place of a tensor (`functions`).
+went astray from the exact one, across a threshold; or behind a sigmoid, gelu and the like, where torch's own
+floats are near the true ones only, and not the same at every place of a tensor (`functions`).
 
 * Equal for every input: where scales are powers of two and sums stay within 24 bits, floats are exact
   (rule U2 of `floats`), behind a quantizer's codes and no batch norm, nor one of those functions.

@@ -172,7 +172,7 @@ _NAMED = {
     "1 bit": (OneBit, 10),
     "residual": (Residual, 5),
     "plain tensors": (PlainTensors, 5),
-    "a2q, any scales": (lambda: Promised(A2Q, 12, 5, 5, floats=True), 10),
+    "a2q, any scales": (lambda: Promised(A2Q, 12, 5, 5, floats=True), 20),
     "a2q+, any scales": (lambda: Promised(A2Q_PLUS, 12, 5, 5, floats=True), 10),
 }
 """How to build a network, and for how many epochs it is trained."""
@@ -188,4 +188,5 @@ def of(name):
 @cache
 def promised(weights, width, weight_bits, bits):
     """A trained `Promised`, trained once."""
-    return trained(lambda: Promised(weights, width, weight_bits, bits), epochs=10)
+    epochs = 10 if weights is PLAIN else 30  # a bound on weights is slow to train
+    return trained(lambda: Promised(weights, width, weight_bits, bits), epochs=epochs)

@@ -67,10 +67,11 @@ def test_without_it_the_same_network_overflows_there(width):
     assert witness.delivered != witness.exact
 
 
-def test_wrapping_costs_what_the_promise_keeps(width):
-    """Accuracy falls where the ordinary network wraps; the promised one keeps its own."""
+def test_wrapping_costs_what_the_promise_keeps(kind, width):
+    """Accuracy falls where the ordinary network wraps; one that was promised the width keeps it there."""
     ordinary = right(convert(trained(networks.PLAIN, width), digits.example()))
     wrapped = right(narrowed(width))
-    promised = right(convert(trained(networks.A2Q_PLUS, width), digits.example()))
+    promised = right(convert(trained(kind, width), digits.example()))
+    assert ordinary > 0.9
     assert wrapped < ordinary - 0.1
-    assert promised > wrapped + 0.05
+    assert promised > ordinary - 0.05
