@@ -50,10 +50,13 @@ def rounding(terms: int) -> float:
     return float((1 + UNIT) ** (terms + 4) - 1)
 
 
-def sum_error(a: Array, b: Array, magnitude: Array, terms: int) -> Array:
-    """Rules X1 and X2: a and b are the slopes of the operands, magnitude that of the integers."""
+def sum_error(a: Array, b: Array, magnitude: Array, terms: int, whole: bool) -> Array:
+    """Rules X1 and X2: a and b are the slopes of the operands, magnitude that of the integers.
+
+    whole : whether the operands are exact; where they are not, no sum of them is
+    """
     rounded = rounding(terms) * magnitude * np.abs(a * b) * _SLACK
-    return np.where(exact(a, b, magnitude), 0.0, rounded)
+    return np.where(exact(a, b, magnitude) & whole, 0.0, rounded)
 
 
 def affine(op: QonnxLowering, x: Carried) -> Carried:

@@ -104,7 +104,8 @@ def _global_average(op: QonnxLowering, x: Carried, shape: Shape) -> None:
 
 def _averaged(op: QonnxLowering, x: Carried, node: Op, shape: Shape, count: int, zero: Array) -> None:
     """The sums, and the division behind them."""
-    error = sum_error(x.slope, one(1, len(shape), np.float64), reach(x) * count, count) + 2 * count * x.error
+    unit, whole = one(1, len(shape), np.float64), not x.error.any()
+    error = sum_error(x.slope, unit, reach(x) * count, count, whole) + 2 * count * x.error
     codes = op.produce(node, op.view(op.settled(x), Layout.IMAGE), shape=shape, layout=Layout.IMAGE)
     format = op.target.specs[codes.views[Layout.IMAGE]].integer
     sums = Carried(codes, shape, format, x.slope, zero, error)

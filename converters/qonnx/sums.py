@@ -25,7 +25,7 @@ from intsim_converters.qonnx.lowering import QonnxLowering
 from intsim_converters.qonnx.parameters import Array, Shape, compact, one
 from intsim_converters.qonnx.values import Carried, Fixed
 
-from intsim.arithmetic import Accumulator
+from intsim.arithmetic import Accumulator, Interval
 from intsim.formats import IntFormat
 from intsim.ops import Conv2d, Dense, DepthwiseConv2d
 
@@ -95,21 +95,29 @@ def finish(
     slope, weight = slope.reshape(-1), np.broadcast_to(w.slope, (w.channels,))
     terms, scale = w.codes[0].size, slope * weight
     held, rest = _bias(bias, scale, exact(slope, weight, 1))
-    magnitude = w.magnitudes() * reach(x).max() + np.abs(held)
-    error = sum_error(slope, weight, magnitude, terms) + x.error.max() * w.magnitudes() * weight * 2
+    layout = Layout.PLAIN if isinstance(node, Dense) else Layout.IMAGE
+    given = op.view(op.settled(x), layout)
+    magnitude = w.magnitudes() * _largest(x, op.target.ranges[given].hull()) + np.abs(held)
+    error = sum_error(slope, weight, magnitude, terms, not x.error.any())
+    error = error + x.error.max() * w.magnitudes() * weight * 2
     if rest is not None and inside:
         error = error + rounding(terms) * (magnitude * np.abs(scale) + np.abs(rest))
     node = node.replace(bias=held if held.any() else np.zeros(1, np.int64))
-    node = _registered(op, node, x, bool((scale == 1).all()))
-    layout = Layout.PLAIN if isinstance(node, Dense) else Layout.IMAGE
+    node = _registered(op, node, given, bool((scale == 1).all()))
     slope, error = (compact(entry.reshape(wide)) for entry in (scale, error))
     zero = one(0, len(shape), np.int64)
     note = op.annotation(slope, zero, shape, layout)
-    codes = op.produce(node, op.view(op.settled(x), layout), shape=shape, layout=layout, meaning=note)
+    codes = op.produce(node, given, shape=shape, layout=layout, meaning=note)
     y = Carried(codes, shape, node.accumulator.format, slope, zero, error)
     if rest is not None:
         y = y.then(Step("Add", (compact(rest.reshape(wide)),)))
     op.bind(y)
+
+
+def _largest(x: Carried, reached: Interval) -> float:
+    """The largest |n - zero| that the bounds admit."""
+    ends = (float(np.abs(end - x.zero).max()) for end in (reached.min, reached.max))
+    return min(float(reach(x).max()), max(ends))
 
 
 def _bias(bias: Array | Fixed | None, scale: Array, good: Array) -> tuple[Array, Array | None]:
@@ -131,12 +139,11 @@ def _bias(bias: Array | Fixed | None, scale: Array, good: Array) -> tuple[Array,
     return none, wide.astype(np.float32)
 
 
-def _registered(op: QonnxLowering, node: Product, x: Carried, plain: bool) -> Product:
+def _registered(op: QonnxLowering, node: Product, name: str, plain: bool) -> Product:
     """Rule S3."""
     said = _said(op, plain)
     if said is not None:
         return node.replace(accumulator=Accumulator(said))
-    name = op.view(op.settled(x), Layout.PLAIN if isinstance(node, Dense) else Layout.IMAGE)
     node.infer(op.target.specs[name])  # raises where the input does not fit
     bounds = node.bounds([op.target.specs[name]], [op.target.ranges[name]])
     reached = bounds.partial if bounds.reach is None else bounds.reach.hull()

@@ -291,4 +291,4 @@ def test_floats_lost_in_one_sum_are_missing_in_the_next() -> None:
     second = b.node("MatMul", [first, b.annotate(b.floats(np.eye(2)), "INT2")])
     tensors = convert_file(b.finish(b.quant(second, 0.7, 8.0))).tensors
     assert tensors[first].error.min() > 0
-    assert tensors[second].error.min() >= tensors[first].error.max()
+    assert tensors[first].error.max() <= tensors[second].error.min() < 3 * tensors[first].error.max()
