@@ -65,18 +65,19 @@ def _alike(op: Lowering, parts: list[Carried], axis: int) -> list[Carried]:
     """Rules J1 and J2."""
     if all(x.affine == parts[0].affine for x in parts):
         return parts
-    exact = [x for x in parts if not x.after and (x.affine.zeros() or (Fraction(1, 2),))[0].denominator == 1]
-    found = (
-        of_one_scale(op, parts)
-        if len(exact) == len(parts) and all(x.affine.channels == 1 for x in parts)
-        else None
-    )
+    found = of_one_scale(op, parts) if all(map(_is_whole, parts)) else None
     if found is not None and all(x.affine == found[0].affine for x in found):
         return found
     op.require(
         axis == 0, "tensors must have one scale and zero point; quantize all with one shared quantizer"
     )
     return parts
+
+
+def _is_whole(x: Carried) -> bool:
+    """Whether integers stand for scale * (n - zero), with one scale."""
+    zeros = x.affine.zeros()
+    return not x.after and zeros is not None and len(zeros) == 1 and zeros[0].denominator == 1
 
 
 def _all_channels(parts: list[Carried]) -> Affine:

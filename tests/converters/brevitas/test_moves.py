@@ -3,15 +3,19 @@
 import operator
 
 import brevitas.nn as qnn
+import numpy as np
 import pytest
 import torch
 from brevitas.quant.shifted_scaled_int import ShiftedUint8ActPerTensorFloat
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from intsim_converters.brevitas import convert
-from intsim_converters.brevitas.moving import NoMoveError, sources
+from intsim_converters.brevitas.carried import stored_shape
+from intsim_converters.brevitas.moving import NoMoveError, moving, run, sources
 from torch import nn
 
 from intsim.errors import ConversionError
-from tests.converters.brevitas.agree import brevitas_integers, differences, run_all
+from tests.converters.brevitas.agree import brevitas_integers, channels_last, differences, run_all
 from tests.converters.brevitas.exact import true_sums
 from tests.converters.brevitas.modules import seen
 
@@ -102,6 +106,64 @@ def test_moves(name):
     if not name.startswith("pad"):
         first = agreed(lambda m, x: m.image(move(x)), (4, 6, 4))
         assert wanted is None or ops(first) == ["quantize", *wanted]
+
+
+@st.composite
+def chains(draw):
+    """A shape of a sample, and moves one after another, each drawn for the shape that it meets."""
+    shape = tuple(draw(st.lists(st.integers(1, 4), min_size=1, max_size=3)))
+    x, calls = torch.zeros(2, *shape), []
+    for _ in range(draw(st.integers(1, 4))):
+        call = draw(st.sampled_from([permuted, reshaped, sliced, picked, flipped]))(draw, tuple(x.shape[1:]))
+        calls.append(call)
+        x = call(x)
+    return shape, calls, tuple(x.shape[1:])
+
+
+def permuted(draw, shape):
+    order = draw(st.permutations(range(1, len(shape) + 1)))
+    return lambda x: x.permute(0, *order)
+
+
+def reshaped(draw, shape):
+    first = draw(st.sampled_from([n for n in range(1, 13) if np.prod(shape) % n == 0]))
+    return lambda x: x.reshape(x.shape[0], first, -1)
+
+
+def sliced(draw, shape):
+    axis = draw(st.integers(0, len(shape) - 1))
+    begin = draw(st.integers(0, shape[axis] - 1))
+    step = draw(st.integers(1, 2))
+    return lambda x: x[(slice(None),) * (axis + 1) + (slice(begin, None, step),)]
+
+
+def picked(draw, shape):
+    axis = draw(st.integers(0, len(shape) - 1))
+    places = draw(st.lists(st.integers(0, shape[axis] - 1), min_size=1, max_size=4))
+    return lambda x: x[(slice(None),) * (axis + 1) + (places,)]
+
+
+def flipped(draw, shape):
+    axis = draw(st.integers(1, len(shape)))
+    return lambda x: x.flip(axis)
+
+
+@settings(max_examples=60, deadline=None)
+@given(chains())
+def test_chains_of_moves(drawn):
+    """The ops for a move, on the network's layout, against torch on its own."""
+    shape, calls, result = drawn
+
+    def call(x):
+        for step in calls:
+            x = step(x)
+        return x
+
+    (index,) = sources(call, (2, *shape))
+    assert index.shape == result
+    values = torch.randint(-128, 128, (3, *shape))
+    ours = run(moving(index, shape), channels_last(values.numpy()).reshape(3, *stored_shape(shape)))
+    assert np.array_equal(ours, channels_last(call(values).numpy()).reshape(3, *stored_shape(result)))
 
 
 QUANTIZED = {
