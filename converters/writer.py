@@ -1208,7 +1208,7 @@ def _pair(value, where):
 
 
 def _pairs(value, where):
-    listed = isinstance(value, (list, tuple, np.ndarray))
+    listed = isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
     _need(listed, where, f"must be a list of pairs, (before, after), not {value!r}")
     pairs = tuple(_integers(entry, where) for entry in value)
     _need(all(len(pair) == 2 for pair in pairs), where, f"must be pairs, (before, after), not {value!r}")

@@ -627,6 +627,9 @@ MISTAKES = {
     "conv.weight: must be for the input's last axis, (8, 8, 2), not for 3 channels (shape (4, 2, 3, 3))": (
         lambda w: w.conv2d("conv", "x", WEIGHT.transpose(0, 3, 1, 2))
     ),
+    "conv.padding: must be a list of pairs, (before, after), not array(1)": lambda w: w.conv2d(
+        "conv", "x", WEIGHT, padding=np.array(1)
+    ),
     "conv.bias: must be one value or 4, not [1, 2, 3]": lambda w: w.conv2d(
         "conv", "x", WEIGHT, bias=[1, 2, 3]
     ),
@@ -650,6 +653,26 @@ MISTAKES = {
     ),
     "a.inputs: must have shapes that broadcast, not int8 (8, 8, 2) and int32 (3,)": lambda w: w.add(
         "a", "x", w.node("c", "constant", [], values=[1, 2, 3], format="int32")
+    ),
+    "b.format: must have scales that follow from the values, by this mode, not gptq": lambda w: w.node(
+        "b", "block_quantize", ["x"], outputs=["e", "s"], format="gptq"
+    ),
+    "b.inputs: must be 2 tensors, of mxfp4, not int8 (8, 8, 2)": lambda w: w.node(
+        "b", "block_dequantize", ["x"], format="mxfp4"
+    ),
+    "b.weight_scales.0: must have shape (4, 1), not (1, 4)": lambda w: w.node(
+        "b",
+        "block_dense",
+        ["x"],
+        weight=np.ones((4, 2), int),
+        weight_scales=[np.ones((1, 4), int)],
+        weight_format="mxfp4",
+    ),
+    "b.format.levels.1.size: must be a multiple of the ones inside, not 6": lambda w: w.node(
+        "b",
+        "block_dequantize",
+        ["x"],
+        format={"element": "e2m1", "levels": [{"size": size, "scale": "e8m0"} for size in (4, 6)]},
     ),
     "s.outputs: must name the 2 tensors that split gives here": lambda w: w.node(
         "s", "split", ["x"], axis=2, sizes=[1, 1]
