@@ -167,6 +167,10 @@ ONES = np.ones((2, 1, 1, 2), np.int8)
             "depthwise_conv2d.bias: must be one value or 2, not of shape (3,). [R4]",
         ),
         (
+            lambda: Conv2d(ONES[:0]),
+            "conv2d.weight: must have 4 axes and no size 0, not shape (0, 1, 1, 2). [R4]",
+        ),
+        (
             lambda: DepthwiseConv2d(ONES[0]),
             "depthwise_conv2d.weight: must have 4 axes and no size 0, not shape (1, 1, 2). [R4]",
         ),
