@@ -91,7 +91,7 @@ def _tell_compilations() -> None:
 
 
 def _complain(what: str) -> None:
-    """One line, whatever a file calls its tensors: nothing in it moves the cursor or turns the text around."""
+    """One line, whatever a file calls its tensors: nothing in it moves the cursor or turns text around."""
     shown = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in what)
     if len(shown) > _LONGEST:
         shown = f"{shown[:_LONGEST]} ... ({len(shown):,} characters)"
