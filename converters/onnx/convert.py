@@ -102,7 +102,10 @@ def _convert(model: Model, dialect: str, batch: Batch) -> Conversion:
     if target.findings:
         raise _failure(model, target.findings)
     try:
-        return Conversion(target.builder.build(), batch, target.layouts, target.shapes, target.slack)
+        network = target.builder.build()
+        if target.asked:
+            network = network.replace(source=f"{source}; functions by {', '.join(sorted(target.asked))}")
+        return Conversion(network, batch, target.layouts, target.shapes, target.slack)
     except SpecError as error:
         raise _failure(model, error.findings) from error
 

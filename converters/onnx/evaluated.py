@@ -8,6 +8,7 @@ V2. Kernels compute whole registers in one way and what is left over in another.
     and within vectors of several lengths; all results that it may have are kept.
 V3. Results that are not one and the same must have one code, or they are refused: the code would depend on
     where in a tensor the element lies.
+V4. The network says which runtime was asked, and its version.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 import onnx
 from intsim_converters.onnx.lowering import Lowering
 from intsim_converters.onnx.model import Array, Constant, Node
-from intsim_converters.onnx.sessions import ort_session
+from intsim_converters.onnx.sessions import ort_session, runtime_name
 from intsim_converters.onnx.values import Function
 from onnx import helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
@@ -54,10 +55,12 @@ def evaluated(op: Lowering, nodes: Sequence[Node], x: str) -> Function:
 def _runner(op: Lowering, nodes: Sequence[Node], x: str) -> Run:
     proto = _model(op, nodes, x)
     if not op.fuses:
+        op.target.asked.add(f"onnx.reference {onnx.__version__}")
         evaluator = ReferenceEvaluator(proto)
         return lambda values: np.asarray(evaluator.run(None, {x: values})[0], np.float32)
     try:
         session = ort_session(op.node.where, proto.SerializeToString())
+        op.target.asked.add(runtime_name())
     except ImportError:
         op.refuse("needs ONNX Runtime, whose results the table holds; install onnxruntime. [V1]")
     except ConversionError as error:

@@ -71,9 +71,7 @@ class OrtSession:
     """
 
     def __init__(self, where: str, proto: Any, inside: Mapping[str, str]) -> None:
-        import onnxruntime
-
-        self.what, self._where = f"ONNX Runtime {onnxruntime.__version__}", where
+        self.what, self._where = runtime_name(), where
         narrow = {name for name, dtype in inside.items() if dtype in _WIDE}
         self._outputs = {port.name for port in proto.graph.output} - narrow
         self._plain = ort_session(where, proto.SerializeToString())
@@ -99,6 +97,13 @@ class OrtSession:
         except Exception as error:  # of several kinds, none with a common parent
             raise _failure(self._where, self.what, error) from error
         return {name: _as_numpys(np.asarray(x)) for name, x in found.items()}
+
+
+def runtime_name() -> str:
+    """ONNX Runtime as it is installed, and its version."""
+    import onnxruntime
+
+    return f"ONNX Runtime {onnxruntime.__version__}"
 
 
 def ort_session(where: str, data: bytes) -> Any:

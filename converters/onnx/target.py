@@ -31,7 +31,11 @@ class Refused(Exception):  # noqa: N818 - an event, collected by the conversion
 
 
 class Target:
-    """The network being made: its builder, and what the file's tensors are by now."""
+    """The network being made: its builder, and what the file's tensors are by now.
+
+    asked : runtimes, with their versions, that functions were asked of
+    findings : why it cannot be made
+    """
 
     def __init__(self, graph: Graph, batch: Batch, opsets: Mapping[str, int], source: str) -> None:
         self.graph, self.batch, self.opsets = graph, batch, opsets
@@ -41,6 +45,7 @@ class Target:
         self.layouts: dict[str, Layout] = {}
         self.shapes: dict[str, Shape] = {}
         self.slack: dict[str, Array] = {}
+        self.asked: set[str] = set()
         self.findings: list[Finding] = []
         self.outputs = {port.name for port in graph.outputs}
         self._readers: dict[str, list[Node]] = {}

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from intsim_converters.onnx import CONVERTER
 
 from tests.converters.onnx.builder import LIMITS, OnnxBuilder
 from tests.converters.onnx.drawing import (
@@ -208,3 +211,19 @@ def test_every_integer_is_the_references(models: Any, form: str) -> None:
         agree_or_assume(data, "onnx-ref", LEFT)
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("form", "dialect", "asked"),
+    [
+        ("Tanh", "ort", f"; functions by ONNX Runtime {onnxruntime.__version__}"),
+        ("Tanh", "onnx-ref", f"; functions by onnx.reference {onnx.__version__}"),
+        ("HardSigmoid", "ort", ""),
+    ],
+)
+def test_a_network_says_whose_functions_it_holds(form: str, dialect: str, asked: str) -> None:
+    b = OnnxBuilder()
+    meaning = b.meaning("x", np.float32(0.01), 3, "uint8")
+    y = b.node(form, [b.dequantize(b.input("x", (1, 4), "uint8"), meaning)])
+    b.output(b.quantize(y, meaning, "y"), "uint8")
+    assert CONVERTER.convert(b.build(), dialect).source.partition(";")[1:] == (asked[:1], asked[1:])
