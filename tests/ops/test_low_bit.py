@@ -162,7 +162,7 @@ REFUSED = [
     (MaxPool2d((2, 2)), CODES, "max_pool2d: input must be integers, not the codes of e4m3"),
     (Requantize(EIGHT), CODES, "requantize: input must be integers, not the codes of e4m3"),
     (Dense(np.ones((3, 2), int)), CODES, "dense: input must be integers, not the codes of e4m3"),
-    (Lookup(np.zeros(256, int)), CODES, "lookup: input must be integers, not the codes of e4m3"),
+    (Lookup(np.zeros(256, int)), CODES, "lookup: input must be int8, not e4m3. [R1]"),
 ]
 
 
