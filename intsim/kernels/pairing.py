@@ -147,9 +147,12 @@ def _met(op: str, a: Interval, b: Interval) -> Interval:
 def _single(op: str, a: Operand, b: Operand, rule: Requantization, stairs: Staircase) -> Pair | None:
     """Rule L2."""
     low, high = int(stairs.first[0]), int(stairs.last[0])
-    centre = int(np.rint(stairs.offset[0]))
-    few = 0 < a.codes.size <= 256 and 0 < b.codes.size <= 256
-    if not few or max(abs(low - centre), abs(high - centre)) > _MOST_SINGLE:
+    zeros = [
+        zero
+        for zero in (int(np.rint(stairs.offset[0])), 0)
+        if max(abs(low - zero), abs(high - zero)) <= _MOST_SINGLE
+    ]
+    if not zeros or not (0 < a.codes.size <= 256 and 0 < b.codes.size <= 256):
         return None
     made = _single_product(a, b, stairs) if op == MUL else _single_sum(op, a, b, stairs)
     if made is None:
@@ -158,16 +161,20 @@ def _single(op: str, a: Operand, b: Operand, rule: Requantization, stairs: Stair
     exact = {ADD: np.add, SUB: np.subtract, MUL: np.multiply}[op](a.values[:, None], b.values[None])
     wanted = codes_of(rule, exact)
     real = exact * made.factor if op == MUL else x * made.fa + y * made.fb
-    at_least = np.where(wanted > low, wanted - centre - 0.5 - real, -np.inf).max()
-    at_most = np.where(wanted < high, wanted - centre + 0.5 - real, np.inf).min()
+    at_least = np.where(wanted > low, wanted - 0.5 - real, -np.inf).max()
+    at_most = np.where(wanted < high, wanted + 0.5 - real, np.inf).min()
     ends = [end for end in (at_least, at_most) if np.isfinite(end)]
     if at_least > at_most:
         return None
-    middle = sum(ends) / max(1, len(ends))
-    offset = float(np.float32(np.rint(middle * _GRID) / _GRID))
-    made = made._replace(offset=offset, below=offset, centre=centre, low=low, high=high)
-    got = single_codes(made, x, y)
-    return made if got is not None and (got == wanted).all() else None
+    # where float32's own roundings decide a pair, they do so by how large the numbers on the way are
+    for total in (sum(ends) / max(1, len(ends)), float(stairs.offset[0])):
+        for zero in zeros:
+            offset = float(np.float32(np.rint((total - zero) * _GRID) / _GRID))
+            tried = made._replace(offset=offset, below=offset, centre=zero, low=low, high=high)
+            got = single_codes(tried, x, y)
+            if got is not None and (got == wanted).all():
+                return tried
+    return None
 
 
 def _single_sum(op: str, a: Operand, b: Operand, stairs: Staircase) -> Pair:

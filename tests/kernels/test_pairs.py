@@ -118,6 +118,25 @@ def test_sums_far_from_their_codes(offset):
     assert np.array_equal(run(pair, a, b, np.int32), wanted(ADD, wide_a, wide_b, before, rule))
 
 
+@pytest.mark.parametrize(
+    ("multipliers", "offset"),
+    [
+        ((850193285120, 2248739913728), -296833679097856),
+        ((725614198784, 1879779049472), -357304134270976),
+    ],
+)
+def test_sums_whose_codes_float32_itself_decides(multipliers, offset):
+    """A runtime's float32 sums in integers: near ties the roundings on the way must be the runtime's own."""
+    before = tuple(Requantization((Multiply(multipliers=m),), IntFormat(64)) for m in multipliers)
+    steps = Add(values=offset), ShiftRight(bits=40, rounding=Rounding.HALF_EVEN)
+    rule = Requantization(steps, IntFormat(8, signed=False))
+    interval = Interval(0, 255)
+    pair, proof = pair_of(ADD, (interval, interval), before, IntFormat(64), rule)
+    assert (pair.form, pair.centre) == (SUM_SINGLE, 0), proof
+    wide_a, wide_b, a, b = every_pair(interval, np.uint8)
+    assert np.array_equal(run(pair, a, b, np.uint8), wanted(ADD, wide_a, wide_b, before, rule))
+
+
 @pytest.mark.parametrize(("op", "form"), [(ADD, ADD_DOUBLE), (SUB, SUB_DOUBLE), (MUL, MUL_DOUBLE)])
 def test_16_bit_operands_take_float64(op, form):
     rng = np.random.default_rng(1)
