@@ -90,11 +90,16 @@ def _litert(case: Case, inputs: list[Array], threads: int, resolver: str) -> Cal
     interpreter = _interpreter(Interpreter, case, threads, getattr(OpResolverType, resolver))
     interpreter.allocate_tensors()
 
-    def one_by_one() -> list[Array]:
-        samples = [_invoked(interpreter, [values[i : i + 1] for values in inputs]) for i in range(batch)]
-        return [np.concatenate(parts) for parts in zip(*samples, strict=True)]
+    return _one_by_one(lambda i: _invoked(interpreter, [values[i : i + 1] for values in inputs]), batch)
 
-    return Call(one_by_one, "one sample at a time: its file has shapes of one")
+
+def _one_by_one(run: Callable[[int], list[Array]], batch: int) -> Call:
+    """A peer whose file has shapes of one; run : one sample's outputs."""
+
+    def call() -> list[Array]:
+        return [np.concatenate(parts) for parts in zip(*map(run, range(batch)), strict=True)]
+
+    return Call(call, "one sample at a time: its file has shapes of one")
 
 
 def _interpreter(kind: Any, case: Case, threads: int, resolver: Any) -> Any:
@@ -140,7 +145,14 @@ def onnxruntime(case: Case, inputs: list[Array], threads: int) -> Call:
         entry.name: _as_onnx(values, entry.type, entry.shape)
         for entry, values in zip(session.get_inputs(), inputs, strict=True)
     }
-
+    batch = len(inputs[0])
+    fixed = {entry.shape[0] for entry in session.get_inputs() if isinstance(entry.shape[0], int)} - {batch}
+    if fixed == {1}:
+        return _one_by_one(
+            lambda i: list(session.run(None, {name: x[i : i + 1] for name, x in given.items()})), batch
+        )
+    if fixed:
+        raise Absent(f"its file has batches of {', '.join(map(str, sorted(fixed)))}")
     return Call(lambda: list(session.run(None, given)))
 
 
