@@ -10,7 +10,7 @@ from intsim.bench.case import Case
 from intsim.bench.peers import PEERS, Absent, Call
 from intsim.record import Array
 
-STANDS_FOR = {"litert-ref": "litert-ref", "xnnpack": "litert"}
+STANDS_FOR = {"litert-ref": "litert-ref", "xnnpack": "litert", "ort": "onnxruntime"}
 """dialect -> the peer whose integers it promises."""
 
 

@@ -10,6 +10,7 @@ import pytest
 from intsim_converters.onnx import CONVERTER
 
 from intsim.bench import peers
+from intsim.bench.agreement import agrees
 from intsim.bench.case import Case
 from tests.converters.onnx.builder import OnnxBuilder
 
@@ -37,3 +38,13 @@ def test_the_whole_batch_is_run(tmp_path: Path, batch: Any, note: str) -> None:
 def test_another_batch_is_absent(tmp_path: Path) -> None:
     with pytest.raises(peers.Absent, match="its file has batches of 2"):
         peers.onnxruntime(case(tmp_path, 2), [X], 1)
+
+
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_dialects_runtime_is_asked_first(tmp_path: Path, wrong: bool) -> None:
+    """A network converted with dialect ort has ONNX Runtime's integers, or no ratio is told."""
+    given = case(tmp_path, "N")
+    call = peers.onnxruntime(given, [X], 1)
+    own = peers.intsim(given, [X], 1)
+    changed = peers.Call(lambda: [values ^ 1 for values in own()])
+    assert agrees(given, {"onnxruntime": call}, changed if wrong else own, [X]) is not wrong
