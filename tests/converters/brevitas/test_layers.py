@@ -11,7 +11,8 @@ from torch import nn
 
 from intsim import Accumulator, Rounding, run
 from intsim.formats import Bipolar, IntFormat, Ternary
-from tests.converters.brevitas.agree import brevitas_integers, channels_last, differences, run_all
+from tests.converters.brevitas.agree import channels_last, run_all
+from tests.converters.brevitas.agreed import agreed
 from tests.converters.brevitas.exact import true_sums
 from tests.converters.brevitas.modules import calibrated, seen
 
@@ -22,15 +23,6 @@ TENSOR = {"return_quant_tensor": True}
 
 def image(**options):
     return qnn.QuantIdentity(**{"bit_width": 6, **TENSOR, **options})
-
-
-def agreed(module, images):
-    """The network, once all integers of layers and quantizers are equal."""
-    network = convert(module, torch.from_numpy(images[:2]))
-    with true_sums():
-        found, _ = brevitas_integers(module, images)
-    assert differences(found, run_all(network, images).trace) == {}
-    return network
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,11 @@ from brevitas.inject.enum import BitWidthImplType, FloatToIntImplType, RestrictV
 from brevitas.quant import scaled_int, shifted_scaled_int
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from intsim_converters.brevitas import convert, doubts
+from intsim_converters.brevitas import convert
 from torch import nn
 
 from intsim.errors import ConversionError
-from tests.converters.brevitas.agree import brevitas_integers, channels_last, differences, run_all
-from tests.converters.brevitas.exact import true_sums
+from tests.converters.brevitas.agreed import agreed_but_for_doubts
 from tests.converters.brevitas.modules import calibrated
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # what torch and Brevitas say about themselves
@@ -51,23 +50,6 @@ def image():
     return qnn.QuantIdentity(bit_width=6, **TENSOR)
 
 
-def agreed(module, images):
-    """All integers are equal behind true sums; behind Brevitas' own, but for sums in doubt."""
-    example = torch.from_numpy(images[:2])
-    network = convert(module, example)
-    trace = run_all(network, images).trace
-    with true_sums():
-        assert differences(brevitas_integers(module, images)[0], trace) == {}
-    found, _ = brevitas_integers(module, images)
-    named = {entry.node: entry for entry in doubts(module, example)}
-    for node in network.nodes:
-        if node.name in found and node.inputs[0] in found:
-            sums = channels_last(found[node.inputs[0]])
-            wrong = node.op.reference(sums)[0] != channels_last(found[node.name])
-            assert not wrong.any() or named[node.name].holds(sums)[wrong].all()
-    return network
-
-
 def test_the_quantizers_are_many():
     assert (len(WEIGHTS), len(ACTIVATIONS), len(BIASES)) == (18, 16, 6)
 
@@ -75,7 +57,7 @@ def test_the_quantizers_are_many():
 @pytest.mark.parametrize("name", WEIGHTS)
 def test_weights(name):
     layer = qnn.QuantLinear(10, 6, weight_quant=WEIGHTS[name])
-    agreed(*calibrated(image(), layer, qnn.QuantIdentity(**TENSOR), shape=(10,)))
+    agreed_but_for_doubts(*calibrated(image(), layer, qnn.QuantIdentity(**TENSOR), shape=(10,)))
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -87,7 +69,7 @@ def test_activations(name):
         act,
         qnn.QuantConv2d(4, 3, 2, bias_quant=bq.Int16Bias),
     )
-    agreed(*calibrated(*layers, qnn.QuantReLU(**TENSOR), shape=(2, 6, 6)))
+    agreed_but_for_doubts(*calibrated(*layers, qnn.QuantReLU(**TENSOR), shape=(2, 6, 6)))
 
 
 @pytest.mark.parametrize("bits", [None, 5, 12])
@@ -96,13 +78,13 @@ def test_biases(name, bits):
     """In the sum where their scale is the sum's; reals elsewhere."""
     options = {} if bits is None else {"bias_bit_width": bits}
     layer = qnn.QuantLinear(10, 6, bias_quant=BIASES[name], **options)
-    network = agreed(*calibrated(image(), layer, qnn.QuantIdentity(**TENSOR), shape=(10,)))
+    network = agreed_but_for_doubts(*calibrated(image(), layer, qnn.QuantIdentity(**TENSOR), shape=(10,)))
     assert bool(network.node("1").op.bias.any()) == ("Internal" not in name)
 
 
 def test_channels_with_scales_that_batches_gave():
     act = qnn.QuantIdentity(act_quant=bq.Int8ActPerTensorFloatBatchQuant1d, **TENSOR)
-    agreed(*calibrated(image(), qnn.QuantConv1d(3, 4, 3), act, shape=(3, 9)))
+    agreed_but_for_doubts(*calibrated(image(), qnn.QuantConv1d(3, 4, 3), act, shape=(3, 9)))
 
 
 @pytest.mark.parametrize("kind", SHIFTED_HQO)
@@ -229,7 +211,7 @@ def test_drawn_together(data):
         warnings.simplefilter("ignore")
         layers, shape = data.draw(drawn())
         module, images = calibrated(*layers, shape=shape, seed=data.draw(st.integers(0, 100)))
-        agreed(module, images)
+        agreed_but_for_doubts(module, images)
 
 
 @pytest.mark.sweep
